@@ -1,0 +1,128 @@
+"""Objectives compared: the same text, model and budget, several seeds.
+
+The seeds of one objective are trials of one program. Every run is a work
+directory of its own below `runs/NAME/seed-S`; a finished one is not run
+again, so a killed comparison goes on where it stopped.
+"""
+
+import json
+import pathlib
+import time
+
+from ptm_jax import config, report, transfer, workdir
+from ptm_jax.errors import ConfigError
+from ptm_jax.train import first_error, train
+
+
+def compare(comparison, path, say=print):
+  """Runs a comparison and writes its report.
+
+  Args:
+    comparison: `config.Comparison`.
+    path: its work directory.
+    say: takes one line for the user.
+
+  Returns:
+    What `results.json` holds.
+
+  Raises:
+    ConfigError: a setting cannot work, or `path` holds another comparison.
+  """
+  path = pathlib.Path(path)
+  comparison.validate()
+  for name in comparison.runs:
+    first_error([comparison.experiment(name, comparison.seeds[0])])
+  _refuse_another(comparison, path)
+  start = time.time()
+  runs, facts = [], {}
+  for name in comparison.runs:
+    entries, facts = _run(comparison, name, path, say)
+    runs.extend(entries)
+  results = {
+      'kind': 'comparison', 'source_revision': workdir.revision(), **facts,
+      'seconds_total': time.time() - start,
+      'learning_rates': {
+          name: {'value': comparison.experiment(
+              name, 0).optimizer.learning_rate,
+                 'source': comparison.learning_rates_source
+                           if name in comparison.learning_rates else 'untuned'}
+          for name in comparison.runs},
+      'warnings': _warnings(runs),
+      'runs': runs}
+  workdir.write_json(path / 'results.json', results)
+  report.build(path)
+  say(f'report: {path / "report.html"}')
+  return results
+
+
+def _refuse_another(comparison, path):
+  recorded = path / 'config.json'
+  if recorded.exists():
+    changed = config.differences(config.read(recorded), comparison)
+    # More objectives may join; those that ran must be what they were.
+    changed = {name: values for name, values in changed.items()
+               if not (name.startswith(('runs.', 'learning_rates'))
+                       and values[0] is None)}
+    if changed:
+      listed = '; '.join(f'{name} was {was!r}, is {now!r}'
+                         for name, (was, now) in changed.items())
+      raise ConfigError(f'{path} holds another comparison: {listed}. Use '
+                        'another --workdir')
+  workdir.write_json(recorded, workdir.record(comparison))
+
+
+def _run(comparison, name, path, say):
+  """Trains and scores all seeds of one objective, unless that is done."""
+  experiments = [comparison.experiment(name, seed)
+                 for seed in comparison.seeds]
+  places = [path / 'runs' / name / f'seed-{seed}'
+            for seed in comparison.seeds]
+  if all((place / 'results.json').exists() for place in places):
+    done = [json.loads((place / 'results.json').read_text(encoding='utf8'))
+            for place in places]
+    entries = [dict(one['runs'][0], workdir=str(place.relative_to(path)))
+               for one, place in zip(done, places, strict=True)]
+    return entries, {'corpus': done[0]['corpus']}
+  say(f'{name}: {len(experiments)} seeds, {experiments[0].num_steps} steps')
+  entries, facts = run_and_score(experiments, places, name, say)
+  for entry, place in zip(entries, places, strict=True):
+    entry['workdir'] = str(place.relative_to(path))
+  return entries, facts
+
+
+def run_and_score(experiments, places, name, say=print, init_from=None):
+  """Trains a group of trials, scores its tasks, writes each `results.json`.
+
+  Returns:
+    one `runs` entry per trial, and the facts about the corpus.
+  """
+  trained = train(experiments, places, init_from, label=name, say=say)
+  for task in experiments[0].evaluation.tasks:
+    say(f'{name}: {task}')
+    for entry, scores in zip(
+        trained.results, transfer.score(task, trained), strict=True):
+      entry['metrics'].update(scores)
+  transfer.write_attention(trained, places)
+  facts = {'corpus': corpus_facts(trained.setup)}
+  for entry, place in zip(trained.results, places, strict=True):
+    entry.update(name=name, workdir='.')
+    workdir.write_json(place / 'results.json', {
+        'kind': 'run', 'source_revision': workdir.revision(), **facts,
+        'warnings': _warnings([entry]), 'runs': [entry]})
+  return trained.results, facts
+
+
+def corpus_facts(setup):
+  """What the report says about the text."""
+  prepared = setup.prepared
+  return {
+      'name': config.name_of(setup.experiments[0].corpus)[1],
+      'hash': prepared.corpus_hash,
+      'tokenizer_hash': prepared.tokenizer.hash,
+      **{f'{split}_tokens': store.num_tokens
+         for split, store in prepared.stores.items()}}
+
+
+def _warnings(runs):
+  return [f'{run["name"]} seed {run["seed"]}: {run["skipped"]} updates were '
+          'not finite and were skipped' for run in runs if run['skipped']]

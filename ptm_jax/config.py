@@ -1,0 +1,483 @@
+"""Typed settings of every run, and the checks that need no data.
+
+The dataclasses are not frozen, because absl flags assign to their fields;
+`validate` runs once after parsing. A `Component` is a setting whose *kind* is
+chosen in an experiment file (an objective, a corpus); its fields are flags.
+"""
+
+import dataclasses
+import difflib
+import json
+
+from ptm_jax.errors import ConfigError
+from ptm_jax.find import find, name_of
+
+
+@dataclasses.dataclass
+class Component:
+  """Base of everything that an experiment file chooses by kind."""
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+
+
+@dataclasses.dataclass
+class Model:
+  """One Transformer, described (DESIGN, section 5).
+
+  Attributes:
+    name: module of `models/` that defines the trunk.
+    form: 'encoder', 'decoder', 'prefix' or 'encoder_decoder'; 'auto' takes
+      the objective's first.
+    depth: layers in all; an encoder-decoder has half in each stack.
+    width: of the residual stream.
+    num_heads: attention heads; must divide `width`.
+    num_kv_heads: heads of keys and values; None means `num_heads`.
+    mlp_dim: hidden width of the feed-forward; None means 4 x width.
+    activation: 'gelu' (exact), 'gelu_tanh', 'relu', 'silu', or the gated
+      'swiglu', 'geglu'.
+    norm: 'layer' or 'rms'.
+    norm_position: 'pre' or 'post' (of the residual sum).
+    embedding_norm: whether the summed embeddings are normalised.
+    positions: 'learned', 'sinusoidal', 'rotary', 't5' (relative bias),
+      'alibi' or 'none'.
+    max_length: positions a stack can see, special tokens included.
+    num_token_types: rows of the segment embedding; 0 means none.
+    embedding_width: width of a factorised embedding; None means `width`.
+    scale_embeddings: whether embeddings are multiplied by sqrt(width).
+    share_layers: whether all layers of a stack share their parameters.
+    use_bias: whether dense layers and layer norms have biases.
+    dropout: fraction dropped from embeddings and residual branches.
+    attention_dropout: fraction of attention weights dropped.
+    scale_attention: whether scores are divided by sqrt(head_dim).
+    tied_head: whether the vocabulary head reuses the token embedding.
+    init_scale: standard deviation of the initial weights.
+    dtype: of the computation, 'float32' or 'bfloat16'.
+    param_dtype: of the parameters.
+    scan_layers: compile one layer and scan over the stack.
+    remat: recompute each layer's activations in the backward pass.
+  """
+
+  name: str = 'transformer'
+  form: str = 'auto'
+  depth: int = 2
+  width: int = 64
+  num_heads: int = 2
+  num_kv_heads: int | None = None
+  mlp_dim: int | None = None
+  activation: str = 'gelu'
+  norm: str = 'layer'
+  norm_position: str = 'pre'
+  embedding_norm: bool = False
+  positions: str = 'learned'
+  max_length: int = 512
+  num_token_types: int = 0
+  embedding_width: int | None = None
+  scale_embeddings: bool = False
+  share_layers: bool = False
+  use_bias: bool = True
+  dropout: float = 0.0
+  attention_dropout: float = 0.0
+  scale_attention: bool = True
+  tied_head: bool = True
+  init_scale: float = 0.02
+  dtype: str = 'float32'
+  param_dtype: str = 'float32'
+  scan_layers: bool = False
+  remat: bool = False
+
+  _CHOICES = {
+      'form': ('auto', 'encoder', 'decoder', 'prefix', 'encoder_decoder'),
+      'activation': ('gelu', 'gelu_tanh', 'relu', 'silu', 'swiglu', 'geglu'),
+      'norm': ('layer', 'rms'),
+      'norm_position': ('pre', 'post'),
+      'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'alibi', 'none'),
+      'dtype': ('float32', 'bfloat16'),
+      'param_dtype': ('float32', 'bfloat16'),
+  }
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    check_choices(self, 'model', self._CHOICES)
+    check_positive(self, 'model', 'depth', 'width', 'num_heads', 'max_length')
+    if self.width % self.num_heads:
+      raise ConfigError(
+          f'model.num_heads={self.num_heads} does not divide model.width='
+          f'{self.width}: choose a divisor, such as '
+          f'{_largest_divisor(self.width, self.num_heads)}')
+    kv_heads = self.num_kv_heads or self.num_heads
+    if kv_heads < 1 or self.num_heads % kv_heads:
+      raise ConfigError(f'model.num_kv_heads={kv_heads} must divide '
+                        f'model.num_heads={self.num_heads}')
+    for name in 'mlp_dim', 'embedding_width':
+      if getattr(self, name) is not None:
+        check_positive(self, 'model', name)
+    if self.positions == 'rotary' and (self.width // self.num_heads) % 2:
+      raise ConfigError(f'model.positions=rotary needs an even head width, '
+                        f'found {self.width // self.num_heads}')
+    check_fraction(self, 'model', 'dropout', 'attention_dropout')
+    if self.num_token_types < 0:
+      raise ConfigError(f'model.num_token_types={self.num_token_types} is '
+                        'negative; 0 means none')
+
+
+@dataclasses.dataclass
+class Tokenizer:
+  """Which tokenizer to train, or an existing one.
+
+  Attributes:
+    kind: 'unigram' or 'bpe'.
+    vocab_size: ids in all: text pieces, 7 control ids and 100 sentinels.
+    path: an existing SentencePiece `.model`; '' trains one on the train split.
+    train_bytes: text that the trainer reads, bytes (a fixed, spread sample).
+  """
+
+  kind: str = 'unigram'
+  vocab_size: int = 512
+  path: str = ''
+  train_bytes: int = 10_000_000
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    check_choices(self, 'tokenizer', {'kind': ('unigram', 'bpe')})
+    check_positive(self, 'tokenizer', 'vocab_size', 'train_bytes')
+
+
+@dataclasses.dataclass
+class Data:
+  """How the corpus becomes windows.
+
+  Attributes:
+    raw_length: text tokens in a window; special tokens come on top.
+    batch_size: windows in an update, over all devices and micro-batches.
+    packing: 'packed' fills every position and keeps documents apart by
+      segment ids; 'document' gives each window to one document.
+  """
+
+  raw_length: int = 64
+  batch_size: int = 32
+  packing: str = 'packed'
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    check_choices(self, 'data', {'packing': ('packed', 'document')})
+    check_positive(self, 'data', 'raw_length', 'batch_size')
+    if self.raw_length < 4:
+      raise ConfigError(f'data.raw_length={self.raw_length} is too short: '
+                        'use at least 4 tokens')
+
+
+@dataclasses.dataclass
+class Optimizer:
+  """The optimizer and its schedule.
+
+  Attributes:
+    name: 'adamw', 'adafactor', 'lion', 'muon' or 'sgd'.
+    learning_rate: at the schedule's peak.
+    weight_decay: decoupled; not applied to norms, biases and position tables.
+    b1, b2, eps: the optimizer's own moments and epsilon.
+    clip_norm: largest global gradient norm; 0 turns clipping off.
+    schedule: after the warm-up: 'constant', 'linear', 'cosine',
+      'inverse_sqrt' or 'wsd' (warm-up, stable, decay).
+    warmup_steps: updates of linear warm-up.
+    final_fraction: learning rate at the end, as a fraction of the peak.
+    decay_share: share of the run that 'wsd' spends decaying.
+  """
+
+  name: str = 'adamw'
+  learning_rate: float = 1e-3
+  weight_decay: float = 0.01
+  b1: float = 0.9
+  b2: float = 0.98
+  eps: float = 1e-8
+  clip_norm: float = 1.0
+  schedule: str = 'linear'
+  warmup_steps: int = 10
+  final_fraction: float = 0.0
+  decay_share: float = 0.2
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    check_choices(self, 'optimizer', {
+        'name': ('adamw', 'adafactor', 'lion', 'muon', 'sgd'),
+        'schedule': ('constant', 'linear', 'cosine', 'inverse_sqrt', 'wsd')})
+    check_positive(self, 'optimizer', 'learning_rate', 'eps')
+    check_fraction(self, 'optimizer', 'b1', 'b2')
+    for name in 'weight_decay', 'clip_norm', 'warmup_steps', 'final_fraction':
+      if getattr(self, name) < 0:
+        raise ConfigError(f'optimizer.{name}={getattr(self, name)} is '
+                          'negative; 0 turns it off')
+    if not 0 < self.decay_share <= 1:
+      raise ConfigError(f'optimizer.decay_share={self.decay_share} must lie '
+                        'in (0, 1]')
+
+
+@dataclasses.dataclass
+class Budget:
+  """What ends a run. It becomes `num_steps` before the first update.
+
+  Attributes:
+    clock: 'steps', 'tokens' (seen), 'loss_tokens' (tokens with loss),
+      'flops' (training, analytic) or 'seconds' (on the device).
+    amount: in the clock's unit; ignored for 'steps', which is `num_steps`.
+  """
+
+  clock: str = 'steps'
+  amount: float = 0.0
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    check_choices(self, 'budget', {
+        'clock': ('steps', 'tokens', 'loss_tokens', 'flops', 'seconds')})
+    if self.clock != 'steps' and self.amount <= 0:
+      raise ConfigError(f'budget.clock={self.clock} needs budget.amount above '
+                        f'0, found {self.amount}')
+
+
+@dataclasses.dataclass
+class Compute:
+  """Where and how the step is compiled. None of it changes the result.
+
+  Attributes:
+    mode: 'jit' (over a mesh) or 'pmap'.
+    fsdp: devices among which parameters are split; the others split data.
+    micro_batches: parts of a batch that are computed one after the other.
+  """
+
+  mode: str = 'jit'
+  fsdp: int = 1
+  micro_batches: int = 1
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    check_choices(self, 'compute', {'mode': ('jit', 'pmap')})
+    check_positive(self, 'compute', 'fsdp', 'micro_batches')
+
+
+@dataclasses.dataclass
+class Checkpoints:
+  """What is kept on disk.
+
+  Attributes:
+    every_steps: updates between two checkpoints; the last is always saved.
+    keep: newest checkpoints kept, besides the best.
+  """
+
+  every_steps: int = 1000
+  keep: int = 2
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    check_positive(self, 'checkpoints', 'every_steps', 'keep')
+
+
+@dataclasses.dataclass
+class Evaluation:
+  """What is measured, and how often.
+
+  Attributes:
+    every_steps: updates between two passes over the validation batches.
+    num_batches: held-out batches of the training size in each pass.
+    tasks: downstream tasks scored at the end, names of `tasks/`.
+  """
+
+  every_steps: int = 1000
+  num_batches: int = 16
+  tasks: tuple[str, ...] = ()
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    check_positive(self, 'evaluation', 'every_steps', 'num_batches')
+    for task in self.tasks:
+      find('tasks', task)
+
+
+@dataclasses.dataclass
+class Experiment:
+  """One pre-training run.
+
+  Attributes:
+    objective, corpus: components, chosen by the experiment file.
+    num_steps: optimizer updates.
+    seed: moves order, noise, dropout and initial parameters; never the split
+      or the tokenizer.
+    max_skipped: non-finite updates after which the run halts.
+    log_every_steps: updates between two lines of `metrics.jsonl`.
+  """
+
+  objective: Component
+  corpus: Component
+  model: Model = dataclasses.field(default_factory=Model)
+  tokenizer: Tokenizer = dataclasses.field(default_factory=Tokenizer)
+  data: Data = dataclasses.field(default_factory=Data)
+  optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
+  budget: Budget = dataclasses.field(default_factory=Budget)
+  compute: Compute = dataclasses.field(default_factory=Compute)
+  checkpoints: Checkpoints = dataclasses.field(default_factory=Checkpoints)
+  evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
+  num_steps: int = 50
+  seed: int = 0
+  max_skipped: int = 20
+  log_every_steps: int = 10
+
+  def validate(self):
+    """Checks every group; the objective's fit to the model comes later."""
+    for field in dataclasses.fields(self):
+      value = getattr(self, field.name)
+      if hasattr(value, 'validate'):
+        value.validate()
+    check_positive(self, '', 'num_steps', 'max_skipped', 'log_every_steps')
+    if not 0 <= self.seed < 2**31:
+      raise ConfigError(f'seed={self.seed} must lie in [0, 2**31)')
+    if self.data.batch_size % self.compute.micro_batches:
+      raise ConfigError(
+          f'compute.micro_batches={self.compute.micro_batches} does not divide '
+          f'data.batch_size={self.data.batch_size}')
+
+
+@dataclasses.dataclass
+class Comparison:
+  """Several objectives on the same text, model and budget.
+
+  Attributes:
+    base: settings shared by all; its objective is replaced by each run's.
+    runs: objectives by name.
+    learning_rates: each run's own peak rate, chosen by a recorded sweep; a
+      run that is not named uses `base.optimizer.learning_rate`, 'untuned'.
+    learning_rates_source: the command that chose them; '' means untuned.
+    seeds: one run each; at least three give an interval.
+  """
+
+  base: Experiment
+  runs: dict[str, Component]
+  learning_rates: dict[str, float] = dataclasses.field(default_factory=dict)
+  learning_rates_source: str = ''
+  seeds: tuple[int, ...] = (0, 1, 2)
+
+  def validate(self):
+    """Checks the base, every objective and that names can be folders."""
+    self.base.validate()
+    if not self.runs:
+      raise ConfigError('a comparison needs at least one run')
+    if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+      raise ConfigError(f'seeds={self.seeds} must be different and not empty')
+    for name, objective in self.runs.items():
+      if not name.replace('_', '').replace('-', '').isalnum():
+        raise ConfigError(f'run {name!r} names a folder: use letters, digits, '
+                          '- and _')
+      objective.validate()
+    unknown = set(self.learning_rates) - set(self.runs)
+    if unknown:
+      raise ConfigError(f'learning_rates names {sorted(unknown)}, which are '
+                        f'not among the runs {sorted(self.runs)}')
+
+  def experiment(self, name, seed):
+    """The `Experiment` of one run of this comparison."""
+    base = from_json(to_json(self.base))
+    base.objective = from_json(to_json(self.runs[name]))
+    base.optimizer.learning_rate = self.learning_rates.get(
+        name, base.optimizer.learning_rate)
+    base.seed = seed
+    return base
+
+
+_GROUPS = {cls.__name__: cls for cls in (
+    Model, Tokenizer, Data, Optimizer, Budget, Compute, Checkpoints,
+    Evaluation, Experiment, Comparison)}
+
+
+def to_json(config):
+  """A config as plain JSON values; every dataclass carries its `type`."""
+  if isinstance(config, Component):
+    folder, name = name_of(config)
+    fields = {'type': f'{folder}/{name}'}
+  elif dataclasses.is_dataclass(config):
+    fields = {'type': type(config).__name__}
+  elif isinstance(config, dict):
+    return {key: to_json(value) for key, value in config.items()}
+  elif isinstance(config, (tuple, list)):
+    return [to_json(value) for value in config]
+  else:
+    return config
+  fields.update((field.name, to_json(getattr(config, field.name)))
+                for field in dataclasses.fields(config))
+  return fields
+
+
+def from_json(values):
+  """The config that `to_json` wrote; raises ConfigError on anything else."""
+  if isinstance(values, list):
+    return tuple(from_json(value) for value in values)
+  if not isinstance(values, dict):
+    return values
+  if 'type' not in values:
+    return {key: from_json(value) for key, value in values.items()}
+  kind = values['type']
+  cls = _GROUPS.get(kind) or find(*str(kind).partition('/')[::2])
+  known = [field.name for field in dataclasses.fields(cls)]
+  for name in values:
+    if name != 'type' and name not in known:
+      near = difflib.get_close_matches(name, known, n=1)
+      raise ConfigError(f'{kind} has no setting {name!r}; '
+                        f'nearest: {near[0] if near else ", ".join(known)}')
+  return cls(**{name: from_json(value) for name, value in values.items()
+                if name != 'type'})
+
+
+def read(path):
+  """The config in a `config.json`; raises ConfigError if it is unreadable."""
+  try:
+    return from_json(json.loads(path.read_text(encoding='utf8'))['config'])
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise ConfigError(f'{path} is not a readable config: {error!r}') from error
+
+
+def differences(old, new, prefix=''):
+  """Dotted names whose values differ, as `{name: (old, new)}`."""
+  old, new = to_json(old), to_json(new)
+  result = {}
+
+  def walk(a, b, name):
+    if isinstance(a, dict) and isinstance(b, dict):
+      for key in dict.fromkeys([*a, *b]):
+        walk(a.get(key), b.get(key), f'{name}.{key}' if name else key)
+    elif a != b:
+      result[name] = (a, b)
+
+  walk(old, new, prefix)
+  return result
+
+
+def check_choices(config, group, choices):
+  """Raises ConfigError unless each named field has one of its values."""
+  for name, allowed in choices.items():
+    value = getattr(config, name)
+    if value not in allowed:
+      near = difflib.get_close_matches(str(value), allowed, n=1)
+      hint = f'; did you mean {near[0]}?' if near else ''
+      raise ConfigError(f'{group}.{name}={value!r} is not one of '
+                        f'{", ".join(allowed)}{hint}')
+
+
+def check_positive(config, group, *names):
+  """Raises ConfigError unless each named field is above 0."""
+  for name in names:
+    value = getattr(config, name)
+    if not value > 0:
+      dotted = f'{group}.{name}' if group else name
+      raise ConfigError(f'{dotted}={value} must be above 0')
+
+
+def check_fraction(config, group, *names, low=0.0, high=1.0, open_low=False):
+  """Raises ConfigError unless each field lies in [low, high)."""
+  for name in names:
+    value = getattr(config, name)
+    if not (low < value if open_low else low <= value) or not value < high:
+      dotted = f'{group}.{name}' if group else name
+      left = '(' if open_low else '['
+      raise ConfigError(f'{dotted}={value} must lie in {left}{low:g}, '
+                        f'{high:g})')
+
+
+def _largest_divisor(number, at_most):
+  return max(d for d in range(1, max(at_most, 1) + 1) if number % d == 0)

@@ -1,0 +1,226 @@
+"""The embedded corpus: docstrings of Python's standard library and of
+installed packages. Real technical English on every machine, no download.
+
+Sources are parsed, never imported. One document per module, in the order of
+package and path. The scan is kept under a hash of the packages' versions.
+"""
+
+import ast
+import collections
+import dataclasses
+import gzip
+import hashlib
+import importlib.metadata
+import importlib.util
+import inspect
+import json
+import os
+import pathlib
+import platform
+import re
+import sysconfig
+import warnings
+
+from ptm_jax import config
+from ptm_jax.data.documents import Document, cache_dir
+from ptm_jax.errors import DataError
+
+STDLIB = 'stdlib'
+# Distribution -> importable name; all of them come with the required packages.
+PACKAGES = {
+    'numpy': 'numpy', 'scipy': 'scipy', 'jax': 'jax', 'flax': 'flax',
+    'optax': 'optax', 'orbax-checkpoint': 'orbax', 'matplotlib': 'matplotlib',
+    'absl-py': 'absl', 'ml_collections': 'ml_collections', 'grain': 'grain',
+    'rich': 'rich', 'etils': 'etils', 'pillow': 'PIL',
+    'tensorstore': 'tensorstore', 'sentencepiece': 'sentencepiece',
+    'safetensors': 'safetensors', 'tensorboardX': 'tensorboardX',
+    'fonttools': 'fontTools', 'Pygments': 'pygments', 'msgpack': 'msgpack'}
+_SKIPPED = {'test', 'tests', 'testing', '_test', 'idlelib', 'site-packages',
+            'dist-packages', '__pycache__', 'lib2to3', 'conformance_tests',
+            'baseline_images', '_vendor', 'pydoc_data'}
+_BETWEEN = '\n\n\n'  # between two docstrings; none holds two blank lines
+_SHORTEST = 40  # characters of a docstring worth keeping
+_FORMAT = 1
+
+
+@dataclasses.dataclass
+class Corpus(config.Component):
+  """Docstrings of the standard library and of the required packages.
+
+  Attributes:
+    packages: distributions to read besides the standard library.
+  """
+
+  packages: tuple[str, ...] = tuple(PACKAGES)
+
+  def validate(self):
+    unknown = set(self.packages) - set(PACKAGES)
+    if unknown:
+      raise config.ConfigError(
+          f'corpus.packages names {sorted(unknown)}; known are '
+          f'{", ".join(PACKAGES)}')
+
+  def versions(self):
+    """Versions of Python and of the installed ones among the packages."""
+    found = {'python': platform.python_version()}
+    for name in self.packages:
+      try:
+        found[name] = importlib.metadata.version(name)
+      except importlib.metadata.PackageNotFoundError:
+        continue
+    return found
+
+  def fingerprint(self):
+    """Hash of what decides the documents: the versions and this format."""
+    return hashlib.blake2b(json.dumps(
+        [_FORMAT, self.versions()]).encode(), digest_size=16).hexdigest()
+
+  def documents(self):
+    """Yields one `Document` per module with docstrings."""
+    path = cache_dir() / 'python_docs' / f'{self.fingerprint()}.jsonl.gz'
+    if not path.exists():
+      _write(path, group(list(self._scan())))
+    with gzip.open(path, 'rt', encoding='utf8') as file:
+      for line in file:
+        yield Document(*json.loads(line))
+
+  def _scan(self):
+    roots = [(STDLIB, pathlib.Path(sysconfig.get_path('stdlib')))]
+    for name in self.versions():
+      if name != 'python':
+        roots.extend((PACKAGES[name], root)
+                     for root in _folders(PACKAGES[name]))
+    for source, root in roots:
+      for path in _python_files(root):
+        text = _BETWEEN.join(docstrings_of(path))
+        if text:
+          name = f'{source}/{path.relative_to(root).as_posix()}'
+          yield Document(name, text, source)
+
+
+def docstrings(document):
+  """The single docstrings of a document, a list of strings."""
+  return document.text.split(_BETWEEN)
+
+
+def _folders(name):
+  try:
+    spec = importlib.util.find_spec(name)
+  except (ImportError, ValueError):
+    return []
+  return [pathlib.Path(place) for place in
+          (spec.submodule_search_locations or [])] if spec else []
+
+
+def _python_files(root):
+  """Python files below `root` in a fixed order, without tests."""
+  for folder, names, files in os.walk(root):
+    names[:] = sorted(name for name in names if name not in _SKIPPED)
+    for name in sorted(files):
+      if name.endswith('.py') and not re.match(r'(test_.*|.*_test)\.py', name):
+        yield pathlib.Path(folder) / name
+
+
+def docstrings_of(path):
+  """Docstrings in one source file, in its order, cleaned.
+
+  numpy and scipy attach the texts of compiled functions by calls of
+  `add_newdoc`; these count as docstrings too.
+  """
+  source = path.read_text(encoding='utf8', errors='replace')
+  if '"""' not in source and "'''" not in source:
+    return []
+  try:
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')
+      tree = ast.parse(source)
+  except (SyntaxError, ValueError, RecursionError):
+    return []
+  found = []
+  for node in ast.walk(tree):
+    text = None
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef,
+                         ast.AsyncFunctionDef)):
+      text = ast.get_docstring(node, clean=False)
+      line = getattr(node, 'lineno', 0)
+    elif (isinstance(node, ast.Call) and 'add_newdoc' in
+          (getattr(node.func, 'id', ''), getattr(node.func, 'attr', ''))):
+      strings = [part.value for argument in node.args
+                 for part in ast.walk(argument)
+                 if isinstance(part, ast.Constant)
+                 and isinstance(part.value, str)]
+      text, line = max(strings, key=len, default=None), node.lineno
+    if text:
+      cleaned = _clean(text)
+      if len(cleaned) >= _SHORTEST:
+        found.append((line, cleaned))
+  return [text for _, text in sorted(found, key=lambda pair: pair[0])]
+
+
+def _clean(text):
+  text = inspect.cleandoc(text).replace('\0', '')
+  text = text.encode('utf8', 'replace').decode('utf8')
+  lines = [line.rstrip() for line in text.splitlines()]
+  return re.sub(r'\n{3,}', '\n\n', '\n'.join(lines)).strip('\n')
+
+
+def group(documents, share=0.2, common=30):
+  """Gives near-duplicates one group, so that a split holds all of them.
+
+  Two documents are joined if paragraphs of at least 80 characters that they
+  have in common make up `share` of the shorter one; paragraphs that more
+  than `common` documents hold (licences, boilerplate) do not count.
+
+  Args:
+    documents: list of `Document`.
+    share: fraction of the shorter document's characters.
+    common: documents.
+
+  Returns:
+    The documents in their order, each with its group.
+  """
+  holders = collections.defaultdict(set)
+  sizes = {}
+  for number, document in enumerate(documents):
+    for paragraph in document.text.split('\n\n'):
+      words = ' '.join(paragraph.split())
+      if len(words) >= 80:
+        digest = hashlib.blake2b(words.encode(), digest_size=8).digest()
+        holders[digest].add(number)
+        sizes[digest] = len(words)
+  shared = collections.Counter()
+  for digest, members in holders.items():
+    if 2 <= len(members) <= common:
+      members = sorted(members)
+      for i, first in enumerate(members):
+        for second in members[i + 1:]:
+          shared[first, second] += sizes[digest]
+  parent = list(range(len(documents)))
+
+  def root(number):
+    while parent[number] != number:
+      parent[number] = parent[parent[number]]
+      number = parent[number]
+    return number
+
+  for (first, second), size in shared.items():
+    shorter = min(len(documents[first].text), len(documents[second].text))
+    if size >= share * shorter:
+      parent[root(second)] = root(first)
+  return [document._replace(group=documents[root(number)].text)
+          if root(number) != number else document
+          for number, document in enumerate(documents)]
+
+
+def _write(path, documents):
+  """Keeps the scan; groups are written as hashes of their first text."""
+  if not documents:
+    raise DataError('python_docs found no docstring on this machine')
+  path.parent.mkdir(parents=True, exist_ok=True)
+  temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+  with gzip.open(temporary, 'wt', encoding='utf8', compresslevel=3) as file:
+    for document in documents:
+      key = hashlib.blake2b((document.group or document.text).encode(),
+                            digest_size=16).hexdigest()
+      file.write(json.dumps(document._replace(group=key)) + '\n')
+  temporary.replace(path)

@@ -1,0 +1,90 @@
+"""The token store of one split: memory-mapped ids, flags, document starts."""
+
+import json
+import pathlib
+
+import numpy as np
+
+from ptm_jax.errors import DataError
+
+
+class Store:
+  """One split on disk.
+
+  Attributes:
+    ids: int32 `[tokens]`, memory-mapped.
+    flags: uint8 `[tokens]`, memory-mapped.
+    document_starts: int64 `[documents + 1]`, the last is the end.
+  """
+
+  def __init__(self, folder):
+    folder = pathlib.Path(folder)
+    try:
+      self.document_starts = np.load(folder / 'document_starts.npy',
+                                     allow_pickle=False)
+      count = int(self.document_starts[-1])
+      self.ids = _map(folder / 'ids.bin', np.int32, count)
+      self.flags = _map(folder / 'flags.bin', np.uint8, count)
+    except (OSError, ValueError) as error:
+      raise DataError(f'{folder} is not a usable token store: {error}; delete '
+                      'it and start again') from error
+
+  @property
+  def num_tokens(self):
+    """Tokens in the split."""
+    return len(self.ids)
+
+  @property
+  def num_documents(self):
+    """Documents in the split."""
+    return len(self.document_starts) - 1
+
+
+def _map(path, dtype, count):
+  if not count:
+    return np.zeros(0, dtype)
+  if path.stat().st_size != count * np.dtype(dtype).itemsize:
+    raise ValueError(f'{path.name} has {path.stat().st_size} bytes, expected '
+                     f'{count * np.dtype(dtype).itemsize}')
+  return np.memmap(path, dtype, 'r')
+
+
+class Writer:
+  """Writes one split, document after document, in bounded memory."""
+
+  def __init__(self, folder):
+    self._folder = pathlib.Path(folder)
+    self._folder.mkdir(parents=True)
+    self._ids = (self._folder / 'ids.bin').open('wb')
+    self._flags = (self._folder / 'flags.bin').open('wb')
+    self._starts = [0]
+
+  def add(self, ids, flags):
+    """Appends one document; an empty one is left out."""
+    if len(ids):
+      self._ids.write(ids.astype(np.int32).tobytes())
+      self._flags.write(flags.astype(np.uint8).tobytes())
+      self._starts.append(self._starts[-1] + len(ids))
+
+  def close(self):
+    """Completes the split."""
+    self._ids.close()
+    self._flags.close()
+    np.save(self._folder / 'document_starts.npy',
+            np.asarray(self._starts, np.int64), allow_pickle=False)
+
+
+def write_report(folder, values):
+  """Writes what `prepare` counted."""
+  (pathlib.Path(folder) / 'report.json').write_text(
+      json.dumps(values, indent=1) + '\n', encoding='utf8')
+
+
+def read_report(folder):
+  """Reads what `write_report` wrote."""
+  try:
+    return json.loads((pathlib.Path(folder) / 'report.json').read_text(
+        encoding='utf8'))
+  except (OSError, ValueError) as error:
+    raise DataError(f'{folder} is not a usable token store: {error}; delete '
+                    'it and start again') from error

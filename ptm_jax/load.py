@@ -1,0 +1,143 @@
+"""A trained run back in memory: `ptm_jax.load(path)`.
+
+    import ptm_jax
+    run = ptm_jax.load('runs/bert')
+    states, mask = run.apply(['A sentence.', 'Another one.'])
+    print(states.shape)           # [batch, length, width]
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from flax.core import meta
+
+from ptm_jax import config
+from ptm_jax.checkpoint import Checkpoints
+from ptm_jax.data.tokenizer import Tokenizer
+from ptm_jax.errors import CheckpointError, ConfigError
+from ptm_jax.step import make_hparams, make_init
+
+
+@dataclasses.dataclass
+class Loaded:
+  """A run that was trained here.
+
+  Attributes:
+    config: `config.Experiment`, as the run resolved it.
+    tokenizer: `data.tokenizer.Tokenizer`.
+    objective: the bound objective.
+    params: by network; `params['trunk']` is what transfers.
+    step: updates behind these parameters.
+  """
+
+  config: config.Experiment
+  tokenizer: Tokenizer
+  objective: Any
+  params: Any
+  step: int
+
+  def apply(self, texts):
+    """Hidden states of sentences, as the trunk reads uncorrupted text.
+
+    Args:
+      texts: list of strings; each must fit the model's positions.
+
+    Returns:
+      states float32 `[batch, length, width]`, special tokens included, and
+      bool `[batch, length]`, True where there is a token.
+
+    Raises:
+      ConfigError: a text has more tokens than the model has positions.
+    """
+    windows = encode_windows(self.tokenizer, texts)
+    room = self.config.model.max_length - 2
+    longest = windows['tokens'].shape[1]
+    if longest > room and self.config.model.positions == 'learned':
+      raise ConfigError(f'a text has {longest} tokens, and the model has room '
+                        f'for {room}: cut it')
+    states, mask = jax.jit(self.objective.features)(self.params, windows)
+    return np.asarray(states, np.float32), np.asarray(mask)
+
+
+def encode_windows(tokenizer, texts, length=None):
+  """Raw windows of one text each, padded; longer texts are cut at `length`.
+
+  Returns:
+    dict of `[batch, length]` arrays, as `Windows` gives them.
+  """
+  ids = [tokenizer.encode(text)[:length] for text in texts]
+  length = length or max(1, *(len(row) for row in ids), 1)
+  tokens = np.zeros((len(ids), length), np.int32)
+  segments = np.zeros_like(tokens)
+  for row, values in enumerate(ids):
+    tokens[row, :len(values)] = values
+    segments[row, :len(values)] = 1
+  return {
+      'tokens': tokens, 'segment_ids': segments,
+      'positions': np.arange(length, dtype=np.int32) * segments,
+      'flags': np.zeros(tokens.shape, np.uint8),
+      'index': np.arange(len(ids), dtype=np.int32),
+      'epoch': np.zeros(len(ids), np.int32)}
+
+
+def load(path, step=None):
+  """Loads a run from its work directory.
+
+  Args:
+    path: a work directory with `config.json`, `tokenizer/`, `checkpoints/`.
+    step: which checkpoint; None takes the newest good one.
+
+  Raises:
+    ConfigError: there is no readable `config.json`.
+    CheckpointError: there is no usable checkpoint.
+  """
+  path = pathlib.Path(path)
+  settings = config.read(path / 'config.json')
+  tokenizer = Tokenizer.load(path / 'tokenizer')
+  objective = settings.objective.bind(
+      settings.model, tokenizer.vocabulary, settings.data.raw_length)
+  hparams = make_hparams(objective, settings.optimizer)
+  targets = jax.eval_shape(
+      make_init(objective, settings.optimizer, settings.num_steps),
+      jax.random.key(0), hparams)
+  keeper = Checkpoints(path / 'checkpoints', settings.checkpoints.keep)
+  try:
+    restored = keeper.restore(targets, step)
+  finally:
+    keeper.close()
+  if restored is None:
+    raise CheckpointError(f'{path / "checkpoints"} holds no usable checkpoint')
+  step, state = restored
+  return Loaded(settings, tokenizer, objective, state['params'], step)
+
+
+def take_networks(path, params, say=print):
+  """Puts a trained run's networks in place of equal ones.
+
+  Args:
+    path: the other run's work directory.
+    params: initial parameters by network.
+    say: takes the line that names what was taken.
+
+  Returns:
+    `params` with every network whose tree and shapes are equal replaced.
+
+  Raises:
+    ConfigError: the trunks differ.
+  """
+  old = load(path)
+  def shapes(tree):
+    return jax.tree.map(lambda leaf: leaf.shape, tree)
+  taken = [name for name in params if name in old.params
+           and shapes(meta.unbox(old.params[name])) == shapes(params[name])]
+  if 'trunk' not in taken:
+    raise ConfigError(f'the trunk in {path} has other shapes than this model: '
+                      'use the same model and vocabulary')
+  say(f'new run from step {old.step} of {path}: took {", ".join(taken)}; '
+      'the optimizer and the data start afresh')
+  return {**params, **{name: jax.tree.map(
+      lambda new, value: jax.device_put(value, new.sharding), params[name],
+      old.params[name]) for name in taken}}

@@ -1,0 +1,200 @@
+"""The Transformer: encoder, decoder and prefix models are one stack under
+another attention description.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ptm_jax.models import positions as position_kinds
+from ptm_jax.models.attention import Attention, Structure
+from ptm_jax.models.layers import (MLP, Dense, Norm, dropout, normal,
+                                   param_init)
+from ptm_jax.rng import stream
+
+
+class Embedding(nn.Module):
+  """A table of vectors, `embedding` `[rows, width]`."""
+
+  model: object
+  rows: int
+  width: int
+  axis: str = 'vocab'
+
+  @nn.compact
+  def __call__(self, ids):
+    table = self.param(
+        'embedding', param_init(normal(self.model), self.axis, 'embed'),
+        (self.rows, self.width), self.model.param_dtype)
+    return table.astype(self.model.dtype)[ids]
+
+
+class Block(nn.Module):
+  """One layer: self attention, cross attention if asked, feed-forward."""
+
+  model: object
+  cross: bool = False
+
+  @nn.compact
+  def __call__(self, x, index, shared):
+    """Runs the layer.
+
+    Args:
+      x: `[batch, length, width]`.
+      index: int32, the layer's number, for its random streams.
+      shared: what all layers read: `structure`, `positions` (rotary), `bias`,
+        `keys`, and for cross attention `encoded` and `cross_structure`.
+
+    Returns:
+      `[batch, length, width]` and None, as `nn.scan` wants it.
+    """
+    model = self.model
+    keys = shared.get('keys')
+    keys = None if keys is None else stream(keys, 'layer', index)
+
+    def sublayer(name, function, x):
+      norm = Norm(model, name=f'{name}_norm')
+      inner = function(norm(x) if model.norm_position == 'pre' else x)
+      x = x + dropout(keys, inner, model.dropout, name)
+      return x if model.norm_position == 'pre' else norm(x)
+
+    def own(name):
+      return None if keys is None else stream(keys, name)
+
+    x = sublayer('attention', lambda y: Attention(
+        model, name='attention')(
+            y, y, shared['structure'], shared.get('positions'),
+            shared.get('bias'), own('attention_weights')), x)
+    if self.cross:
+      x = sublayer('cross_attention', lambda y: Attention(
+          model, name='cross_attention')(
+              y, shared['encoded'], shared['cross_structure'],
+              keys=own('cross_attention_weights')), x)
+    return sublayer('mlp', MLP(model, name='mlp'), x), None
+
+
+class Stack(nn.Module):
+  """Layers, unrolled, scanned or one shared by all, and the final norm."""
+
+  model: object
+  depth: int
+  cross: bool = False
+
+  @nn.compact
+  def __call__(self, x, shared):
+    model = self.model
+    block = nn.remat(Block) if model.remat else Block
+    if model.share_layers:
+      layer = block(model, self.cross, name='layer')
+      for index in range(self.depth):
+        x, _ = layer(x, jnp.int32(index), shared)
+    elif model.scan_layers:
+      scanned = nn.scan(
+          block, variable_axes={'params': 0, 'intermediates': 0},
+          split_rngs={'params': True}, in_axes=(0, nn.broadcast),
+          length=self.depth, metadata_params={nn.PARTITION_NAME: 'layers'})
+      x, _ = scanned(model, self.cross, name='layers')(
+          x, jnp.arange(self.depth, dtype=jnp.int32), shared)
+    else:
+      for index in range(self.depth):
+        x, _ = block(model, self.cross, name=f'layer_{index}')(
+            x, jnp.int32(index), shared)
+    if model.norm_position == 'pre':
+      x = Norm(model, name='final_norm')(x)
+    return x
+
+
+class Inputs(nn.Module):
+  """Tokens, positions and token types -> the residual stream.
+
+  A factorised embedding (ALBERT, ELECTRA) sums its tables at the embedding's
+  width and then projects. Tables of positions are sized `max_length`.
+  """
+
+  model: object
+  tokens: Embedding
+
+  @nn.compact
+  def __call__(self, stack, keys=None):
+    """Returns `[batch, length, width]` for a stack dict."""
+    model = self.model
+    width = model.embedding_width or model.width
+    x = self.tokens(stack['inputs'])
+    if 'offset' in stack:
+      x = x + stack['offset'].astype(x.dtype)
+    if model.scale_embeddings:
+      x = x * jnp.sqrt(jnp.asarray(model.width, x.dtype))
+    if model.positions == 'learned':
+      x = x + Embedding(model, model.max_length, width, 'positions',
+                        name='position_embedding')(stack['positions'])
+    elif model.positions == 'sinusoidal':
+      x = x + position_kinds.sinusoids(
+          stack['positions'], width).astype(x.dtype)
+    if model.num_token_types:
+      types = stack.get('token_types', jnp.zeros_like(stack['inputs']))
+      x = x + Embedding(model, model.num_token_types, width, 'types',
+                        name='token_type_embedding')(types)
+    if model.embedding_norm:
+      x = Norm(model, name='embedding_norm')(x)
+    x = dropout(keys, x, model.dropout, 'embedding')
+    if width != model.width:
+      x = Dense(model, (model.width,), ('embed', 'embed_out'),
+                name='embedding_projection')(x)
+    return x
+
+
+def shared_inputs(model, stack, structure, bias, keys):
+  """What all layers of a stack read, as `Block` says."""
+  shared = {'structure': structure, 'keys': keys}
+  if model.positions == 'rotary':
+    shared['positions'] = stack['positions']
+  elif model.positions == 't5':
+    shared['bias'] = bias(stack['positions'], stack['positions'])
+  elif model.positions == 'alibi':
+    shared['bias'] = position_kinds.alibi(
+        stack['positions'], stack['positions'], model.num_heads)
+  return shared
+
+
+class Trunk(nn.Module):
+  """One stack: 'encoder', 'decoder' or 'prefix' by its `form`.
+
+  Attributes:
+    model: `config.Model`.
+    form: decides what a position may see.
+    vocab_size: rows of the token embedding.
+  """
+
+  model: object
+  form: str
+  vocab_size: int
+
+  @nn.compact
+  def __call__(self, stack, keys=None):
+    """Reads a stack.
+
+    Args:
+      stack: dict of int32 `[batch, length]`: `inputs`, `positions`,
+        `segment_ids` (0 = padding), optionally `token_types`,
+        `prefix_length` `[batch]`, `visibility` bool `[batch, length, length]`
+        and `offset` float `[batch, length, embedding width]`.
+      keys: one jax key per example for dropout, or None.
+
+    Returns:
+      Hidden states `[batch, length, width]`, normalised.
+    """
+    model = self.model
+    tokens = Embedding(model, self.vocab_size,
+                       model.embedding_width or model.width,
+                       name='token_embedding')
+    x = Inputs(model, tokens, name='inputs')(stack, keys)
+    segments = stack['segment_ids']
+    structure = Structure(
+        segments, segments, stack.get('prefix_length'),
+        stack.get('visibility'), causal=self.form != 'encoder')
+    bias = None
+    if model.positions == 't5':
+      bias = position_kinds.RelativeBias(
+          model, self.form != 'decoder', name='relative_bias')
+    shared = shared_inputs(model, stack, structure, bias, keys)
+    return Stack(model, model.depth, name='stack')(x, shared)

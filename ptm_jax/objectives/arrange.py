@@ -1,0 +1,73 @@
+"""Special tokens and positions: what happens to a window before noise.
+
+Each function works on one example with fixed shapes and keeps packed
+documents apart: positions restart with each segment, segment 0 is padding.
+"""
+
+import jax.lax
+import jax.numpy as jnp
+
+
+def restart_positions(segment_ids):
+  """Positions that count from 0 in each run of equal segment ids.
+
+  Args:
+    segment_ids: int32 `[length]`, 0 = padding.
+
+  Returns:
+    int32 `[length]`, 0 on padding.
+  """
+  index = jnp.arange(segment_ids.shape[0], dtype=jnp.int32)
+  before = jnp.concatenate([jnp.full((1,), -1, jnp.int32), segment_ids[:-1]])
+  start = jax.lax.cummax(jnp.where(segment_ids != before, index, 0))
+  return jnp.where(segment_ids > 0, index - start, 0)
+
+
+def shift_right(tokens, segment_ids, bos_id):
+  """Each position shows the token before it, `bos_id` where a segment starts.
+
+  A document packed behind another thus begins like one that stands alone,
+  and its first token is scored as well.
+  """
+  before = jnp.concatenate([jnp.zeros((1,), jnp.int32), segment_ids[:-1]])
+  shifted = jnp.concatenate(
+      [jnp.full((1,), bos_id, jnp.int32), tokens[:-1]])
+  shifted = jnp.where(segment_ids == before, shifted, bos_id)
+  return jnp.where(segment_ids > 0, shifted, 0)
+
+
+def plain(window):
+  """The window as it is; every token may be noise."""
+  segment_ids = window['segment_ids']
+  return {'tokens': window['tokens'], 'segment_ids': segment_ids,
+          'positions': window['positions'], 'candidates': segment_ids > 0}
+
+
+def surround(window, first_id, last_id):
+  """Puts one token before and one behind the text, never to be noise.
+
+  They belong to the first and to the last packed document, so a document in
+  the middle of a window has neither.
+
+  Args:
+    window: tokens and segment_ids, each `[length]`; padding is at the end.
+    first_id: id of the token before the text, such as `[CLS]`.
+    last_id: id of the token behind the last real token, such as `[SEP]`.
+
+  Returns:
+    dict of `[length + 2]` arrays, as `BaseObjective.arrange` says.
+  """
+  def padded(values, first, last):
+    return jnp.concatenate([jnp.full((1,), first, jnp.int32), values,
+                            jnp.full((1,), last, jnp.int32)])
+
+  segments = window['segment_ids']
+  count = jnp.sum(segments > 0)
+  index = jnp.arange(segments.shape[0] + 2, dtype=jnp.int32)
+  end = index == count + 1
+  segment_ids = padded(segments, jnp.maximum(segments[0], 1), 0)
+  segment_ids = jnp.where(end, jnp.maximum(jnp.max(segments), 1), segment_ids)
+  tokens = jnp.where(end, last_id, padded(window['tokens'], first_id, 0))
+  return {'tokens': tokens, 'segment_ids': segment_ids,
+          'positions': restart_positions(segment_ids),
+          'candidates': (index > 0) & (index <= count)}

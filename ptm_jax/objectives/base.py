@@ -1,0 +1,287 @@
+"""What every pre-training objective is: one dataclass, one file.
+
+To add one, write `objectives/NAME.py` with a class `Objective` derived from
+`BaseObjective`: its fields are its hyper-parameters, and it says which
+attention forms it fits, what `arrange` and `noise` do to one example, which
+networks it trains and what they are scored on. Nothing else is edited.
+
+An objective is used *bound*: `bind` gives it the model, the vocabulary and
+the number of raw tokens, and turns its rates into the arrays `numbers` that
+a sweep may vary. Inside the compiled step, `rebuilt` puts traced numbers in
+their place, so that no number has two homes.
+"""
+
+import copy
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from ptm_jax import config
+from ptm_jax.errors import ConfigError
+from ptm_jax.models.encoder_decoder import EncoderDecoder
+from ptm_jax.models.transformer import Trunk
+from ptm_jax.objectives import arrange
+from ptm_jax.rng import stream
+
+
+@dataclasses.dataclass
+class BaseObjective(config.Component):
+  """Interface and shared machinery of all objectives.
+
+  Class attributes that an objective sets:
+    forms: the attention forms it fits, the default one first.
+    likelihood: name of the term whose summed nll is the negative
+      log-likelihood of the raw text (bits per byte follow), or None.
+
+  Attributes of a bound objective:
+    model: `config.Model`, its form settled.
+    vocabulary: `data.vocabulary.Vocabulary`.
+    raw_length: text tokens in a window; only sizes follow from it.
+    sizes: static shapes by name; the largest of a group of trials.
+    numbers: arrays by name that may be traced (counts int32, rates float32).
+  """
+
+  forms: ClassVar[tuple[str, ...]] = ()
+  likelihood: ClassVar[str | None] = None
+
+  # --- what an objective defines -------------------------------------------
+
+  def make_numbers(self):
+    """Rates and counts as numpy arrays by name, computed in Python."""
+    return {}
+
+  def make_sizes(self):
+    """Static shapes by name, from `raw_length` and the fields."""
+    return {}
+
+  def lengths(self):
+    """Positions that each stack sees, by stack: `{'inputs': 130}`."""
+    raise NotImplementedError
+
+  def coefficients(self):
+    """The factor of each term in the training loss, by term."""
+    raise NotImplementedError
+
+  def arrange(self, key, window):
+    """Adds what the text lacks: special tokens, pairs, sentence order.
+
+    Args:
+      key: this example's key for arranging.
+      window: one raw window, each field `[raw length]`.
+
+    Returns:
+      A dict with at least `tokens`, `segment_ids`, `positions` and
+      `candidates` (bool, True where the token may be noise), each `[length]`.
+    """
+    del key
+    return arrange.plain(window)
+
+  def noise(self, key, arranged):
+    """Corrupts one arranged example.
+
+    Args:
+      key: this example's key for noise.
+      arranged: what `arrange` returned.
+
+    Returns:
+      A dict of arrays: inputs, targets, weights, the attention structure's
+      `segment_ids` and `positions` (with two stacks under the prefixes
+      `encoder_` and `decoder_`), and `noise`, the record of hidden tokens,
+      bool over the arranged tokens.
+    """
+    raise NotImplementedError
+
+  def networks(self):
+    """The modules to initialise: `{name: (module, arguments)}`."""
+    raise NotImplementedError
+
+  def loss(self, keys, params, batch):
+    """Scores a corrupted batch.
+
+    Args:
+      keys: one jax key per example `[batch]` for dropout and sampling, or
+        None in evaluation, where only sampling that defines the term happens,
+        from a key that the batch carries.
+      params: by network; `params['trunk']` is what transfers.
+      batch: what `corrupt` gave, each field `[batch, ...]`.
+
+    Returns:
+      `{term: losses.Term}`; a term's weight depends on the batch alone.
+    """
+    raise NotImplementedError
+
+  def visibility(self, batch):
+    """What each prediction may see, for the leak proofs.
+
+    Returns:
+      `{term: {stack: bool [batch, predictions, stack length]}}`.
+    """
+    raise NotImplementedError
+
+  # --- shared machinery -----------------------------------------------------
+
+  def bind(self, model, vocabulary, raw_length, sizes=None):
+    """A copy that knows its model, its vocabulary and its window.
+
+    Raises:
+      ConfigError: the form does not fit, or a stack has too few positions.
+    """
+    bound = copy.copy(self)
+    bound.model = dataclasses.replace(
+        model, form=self.forms[0] if model.form == 'auto' else model.form)
+    if bound.model.form not in self.forms:
+      raise ConfigError(
+          f'{config.name_of(self)[1]} does not fit model.form='
+          f'{model.form}: it fits {", ".join(self.forms)}')
+    if bound.model.form == 'encoder_decoder' and model.depth % 2:
+      raise ConfigError(f'model.depth={model.depth} must be even: an '
+                        'encoder-decoder has half the layers in each stack')
+    bound.vocabulary, bound.raw_length = vocabulary, raw_length
+    bound.sizes = dict(bound.make_sizes(), **(sizes or {}))
+    bound.numbers = bound.make_numbers()
+    longest = max(bound.lengths().values())
+    if longest > model.max_length and model.positions == 'learned':
+      raise ConfigError(
+          f'data.raw_length={raw_length} needs {longest} positions with '
+          f'special tokens, but model.max_length={model.max_length}: raise '
+          'the one or lower the other')
+    return bound
+
+  def rebuilt(self, numbers):
+    """This bound objective with other (traced) `numbers`."""
+    rebuilt = copy.copy(self)
+    rebuilt.numbers = numbers
+    return rebuilt
+
+  def corrupt(self, key, window):
+    """One raw window -> one training example; pure, fixed shapes.
+
+    Args:
+      key: the example's own key.
+      window: dict of `[raw_length]` arrays (contract 1).
+
+    Returns:
+      The dict that `noise` describes, with `key` for sampling in the loss.
+    """
+    arranged = self.arrange(stream(key, 'arrange'), window)
+    example = self.noise(stream(key, 'noise'), arranged)
+    example['key'] = stream(key, 'sampling')
+    return example
+
+  def trunk(self):
+    """The module that is pre-trained, by the model's form."""
+    vocab_size = self.vocabulary.size
+    if self.model.form == 'encoder_decoder':
+      return EncoderDecoder(self.model, vocab_size)
+    return Trunk(self.model, self.model.form, vocab_size)
+
+  def init(self, key):
+    """Initial parameters, boxed with their logical axis names."""
+    return {
+        name: module.init(
+            stream(key, 'init', name), *arguments).get('params', {})
+        for name, (module, arguments) in self.networks().items()}
+
+  def read(self, window):
+    """How the trunk reads one uncorrupted window: a stack's fields."""
+    arranged = self.arrange(jax.random.key(0), window)
+    return {'inputs': arranged['tokens'],
+            'segment_ids': arranged['segment_ids'],
+            'positions': arranged['positions']}
+
+  def attention(self, params, windows):
+    """Self-attention weights of uncorrupted windows.
+
+    Returns:
+      A list, one float32 `[batch, heads, length', length']` per layer (of the
+      encoder where there are two stacks), and the ids read, int32
+      `[batch, length']`.
+    """
+    stack = jax.vmap(self.read)(windows)
+    _, state = self._apply(params, stack, None, mutable=['intermediates'])
+    return attention_weights(state['intermediates']), stack['inputs']
+
+  def features(self, params, windows, keys=None):
+    """The trunk's states of uncorrupted windows.
+
+    Args:
+      params: `params['trunk']` is used.
+      windows: raw windows, each field `[batch, length]`; any length.
+      keys: one key per example for dropout, or None.
+
+    Returns:
+      states `[batch, length', width]` and bool `[batch, length']`, True
+      where there is a token.
+    """
+    stack = jax.vmap(self.read)(windows)
+    return self._apply(params, stack, keys), stack['segment_ids'] > 0
+
+  def _apply(self, params, stack, keys, **options):
+    """The trunk on text alone: of an encoder-decoder, the encoder."""
+    module, variables = self.trunk(), {'params': params['trunk']}
+    if isinstance(module, EncoderDecoder):
+      stack = {f'encoder_{name}': value for name, value in stack.items()}
+      return module.apply(variables, stack, keys, method='encode', **options)
+    if self.model.form == 'prefix':  # all of the text is read both ways
+      stack['prefix_length'] = jnp.full(
+          stack['inputs'].shape[:1], stack['inputs'].shape[1], jnp.int32)
+    return module.apply(variables, stack, keys, **options)
+
+
+def attention_weights(intermediates):
+  """The attention weights that a stack sowed, layer by layer, each float32
+  `[batch, heads, queries, keys]`; cross attention is left out."""
+  found = []
+  for path, leaf in jax.tree_util.tree_leaves_with_path(intermediates):
+    name = jax.tree_util.keystr(path)
+    if 'attention' in name and 'cross' not in name:
+      found.append((name, leaf))
+  return [leaf for _, leaf in found]
+
+
+# What a stack may read; `offset` is added to the token embeddings, so that
+# derivatives with respect to them can be taken.
+STACK = ('inputs', 'positions', 'segment_ids', 'token_types', 'prefix_length',
+         'visibility', 'offset')
+
+
+def empty_stack(length, prefix=''):
+  """A stack dict of one all-padding example, to initialise a module with."""
+  zeros = jnp.zeros((1, length), jnp.int32)
+  return {prefix + name: zeros
+          for name in ('inputs', 'positions', 'segment_ids')}
+
+
+def stack_of(batch, *prefixes):
+  """The fields of a stack out of a batch; with two, under their prefixes."""
+  return {prefix + name: batch[prefix + name] for prefix in prefixes or ('',)
+          for name in STACK if prefix + name in batch}
+
+
+def apply_head(module, params, hidden, model, name='head'):
+  """`LMHead`'s features, table and bias, the table tied if the model says."""
+  table = params['trunk']['token_embedding']['embedding']
+  return module.apply({'params': params.get(name, {})}, hidden,
+                      table if model.tied_head else None)
+
+
+def head_arguments(model, vocabulary):
+  """What `LMHead` is initialised with."""
+  table = jnp.zeros((vocabulary.size, model.embedding_width or model.width))
+  return (jnp.zeros((1, 1, model.width)),
+          table if model.tied_head else None)
+
+
+def same_segment(rows, columns):
+  """bool `[..., rows, columns]`: equal and not padding."""
+  return ((rows[..., :, None] == columns[..., None, :])
+          & (rows[..., :, None] > 0))
+
+
+def at(values, indices):
+  """`values [batch, length, ...]` at `indices [batch, n]`."""
+  extra = (1,) * (values.ndim - 2)
+  return jnp.take_along_axis(
+      values, indices.reshape(indices.shape + extra), axis=1)

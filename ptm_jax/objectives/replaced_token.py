@@ -1,0 +1,203 @@
+"""Replaced-token detection: a small generator fills holes, the model says of
+every token whether it was replaced.
+
+Two networks are trained together, without a gradient through the sample.
+Reference: Clark et al. 2020, arXiv:2003.10555, section 2 and appendix A;
+the rates of the masking channel are those of the released code.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ptm_jax import config, losses
+from ptm_jax.errors import ConfigError
+from ptm_jax.models.heads import LMHead, TokenClassifier
+from ptm_jax.models.transformer import Trunk
+from ptm_jax.objectives import arrange, base, masked, noise
+from ptm_jax.rng import stream
+
+# Tables that the generator takes from the trunk (paper, section 3.2).
+_SHARED = ('token_embedding', 'position_embedding', 'token_type_embedding')
+
+
+@dataclasses.dataclass
+class Objective(base.BaseObjective):
+  """Replaced-token detection (ELECTRA).
+
+  Positions are drawn with replacement, as in the released code, so fewer
+  than `rate` of them differ; a position drawn twice counts twice in the
+  generator's term. A fake equal to the original is labelled original.
+
+  Attributes:
+    rate: draws as a fraction of the tokens, special ones counted.
+    mask_share: fraction of the drawn positions that shows `[MASK]` to the
+      generator; the rest shows the original.
+    generator_width: of the trunk's width, heads and feed-forward, in (0, 1].
+    generator_depth: of the trunk's layers, in (0, 1].
+    discriminator_weight: factor of the discriminator's term.
+    temperature: of the generator's sampling.
+  """
+
+  rate: float = 0.15
+  mask_share: float = 0.85
+  generator_width: float = 0.25
+  generator_depth: float = 1.0
+  discriminator_weight: float = 50.0
+  temperature: float = 1.0
+
+  forms = ('encoder',)
+
+  def validate(self):
+    config.check_fraction(self, 'objective', 'rate', open_low=True)
+    masked.check_shares(self.mask_share, 0.0)
+    config.check_positive(self, 'objective', 'temperature')
+    for name in 'generator_width', 'generator_depth':
+      if not 0 < getattr(self, name) <= 1:
+        raise ConfigError(f'objective.{name}={getattr(self, name)} must lie '
+                          'in (0, 1]')
+    if self.discriminator_weight < 0:
+      raise ConfigError('objective.discriminator_weight='
+                        f'{self.discriminator_weight} must not be negative')
+
+  def make_numbers(self):
+    return {'num_predictions': masked.count_table(self.rate, self.raw_length),
+            'mask_share': np.float32(self.mask_share),
+            'temperature': np.float32(self.temperature)}
+
+  def make_sizes(self):
+    table = masked.count_table(self.rate, self.raw_length)
+    return {'predictions': int(table.max())}
+
+  def lengths(self):
+    return {'inputs': self.raw_length + 2}
+
+  def coefficients(self):
+    return {'generator': 1.0, 'discriminator': self.discriminator_weight}
+
+  def arrange(self, key, window):
+    del key
+    return arrange.surround(
+        window, self.vocabulary.cls_id, self.vocabulary.sep_id)
+
+  def noise(self, key, arranged):
+    tokens, real = arranged['tokens'], arranged['segment_ids'] > 0
+    count = self.numbers['num_predictions'][jnp.sum(real)]
+    size = self.sizes['predictions']
+    drawn, predicted = noise.repeated_positions(
+        stream(key, 'positions'), arranged['candidates'], count, size)
+    inputs, hidden = noise.show_channel(
+        stream(key, 'show'), tokens, drawn, self.numbers['mask_share'], 0.0,
+        self.vocabulary)
+    return {
+        'inputs': inputs,
+        'segment_ids': arranged['segment_ids'],
+        'positions': arranged['positions'],
+        'tokens': tokens,
+        'predicted': predicted,
+        'targets': tokens[predicted],
+        'weights': (jnp.arange(size) < count).astype(jnp.float32),
+        'noise': drawn,
+        'hidden': hidden,
+    }
+
+  # --- networks -------------------------------------------------------------
+
+  def generator_model(self):
+    """The generator's `config.Model`: the trunk's, narrower and shallower."""
+    model = self.model
+    heads = max(1, round(model.num_heads * self.generator_width))
+    head_dim = model.width // model.num_heads
+    mlp_dim = model.mlp_dim or 4 * model.width
+    return dataclasses.replace(
+        model, width=heads * head_dim, num_heads=heads, num_kv_heads=None,
+        depth=max(1, round(model.depth * self.generator_depth)),
+        mlp_dim=max(1, round(mlp_dim * heads / model.num_heads)),
+        embedding_width=model.embedding_width or model.width, tied_head=True)
+
+  def networks(self):
+    stack = base.empty_stack(self.raw_length + 2)
+    model = self.generator_model()
+    return {
+        'trunk': (self.trunk(), (stack,)),
+        'head': (self._head(), (jnp.zeros((1, 1, self.model.width)),)),
+        'generator': (self._generator(), (stack,)),
+        'generator_head': (self._generator_head(),
+                           base.head_arguments(model, self.vocabulary))}
+
+  def init(self, key):
+    params = super().init(key)
+    for name in _SHARED:
+      params['generator'].pop(name, None)
+    return params
+
+  def _generator(self):
+    return Trunk(self.generator_model(), 'encoder', self.vocabulary.size)
+
+  def _generator_head(self):
+    return LMHead(self.generator_model(), self.vocabulary.size,
+                  transform=True, bias=True)
+
+  def _head(self):
+    return TokenClassifier(self.model, num_classes=1, transform=True)
+
+  # --- the two terms --------------------------------------------------------
+
+  def loss(self, keys, params, batch):
+    features, table, bias = self.propose(keys, params, batch)
+    generator = losses.cross_entropy(
+        features, table, bias, batch['targets'], batch['weights'])
+    samples = losses.sample(
+        batch['key'], features, table, bias, self.numbers['temperature'])
+    shown = self.replace(batch, samples)
+    return {'generator': generator,
+            'discriminator': self.detect(keys, params, batch, shown)}
+
+  def propose(self, keys, params, batch):
+    """The generator's features, table and bias at the predicted places."""
+    shared = {name: params['trunk'][name] for name in _SHARED
+              if name in params['trunk']}
+    hidden = self._generator().apply(
+        {'params': {**shared, **params['generator']}}, base.stack_of(batch),
+        None if keys is None else stream(keys, 'generator'))
+    return base.apply_head(
+        self._generator_head(), params, base.at(hidden, batch['predicted']),
+        self.generator_model(), 'generator_head')
+
+  def replace(self, batch, samples):
+    """What the discriminator reads: int32 `[batch, length]`.
+
+    Args:
+      batch: a corrupted batch.
+      samples: int32 `[batch, predictions]`, the generator's fakes; of a
+        position that was drawn twice the later one is shown.
+    """
+    def one(tokens, predicted, weights, samples):
+      order = jnp.arange(predicted.shape[0])
+      last = jnp.full(tokens.shape, -1).at[predicted].max(
+          jnp.where(weights > 0, order, -1))
+      return jnp.where(last >= 0, samples[last], tokens)
+    return jax.vmap(one)(batch['tokens'], batch['predicted'],
+                         batch['weights'], samples)
+
+  def detect(self, keys, params, batch, shown):
+    """The discriminator's term: of every token, whether it was replaced."""
+    stack = dict(base.stack_of(batch), inputs=shown)
+    if 'shown_offset' in batch:
+      stack['offset'] = batch['shown_offset']
+    hidden = self.trunk().apply(
+        {'params': params['trunk']}, stack,
+        None if keys is None else stream(keys, 'discriminator'))
+    logits = self._head().apply({'params': params['head']}, hidden)[..., 0]
+    return losses.binary_cross_entropy(
+        logits, (shown != batch['tokens']).astype(jnp.int32),
+        (batch['segment_ids'] > 0).astype(jnp.float32))
+
+  def visibility(self, batch):
+    segments = batch['segment_ids']
+    return {
+        'generator': {'inputs': base.same_segment(
+            base.at(segments, batch['predicted']), segments)},
+        'discriminator': {'shown': base.same_segment(segments, segments)}}

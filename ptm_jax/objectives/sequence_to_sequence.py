@@ -1,0 +1,96 @@
+"""What objectives with an input and a target sequence share.
+
+Such an objective fits two forms: an encoder-decoder, or one prefix stack
+that reads the input in both directions and then writes the target.
+"""
+
+import jax.numpy as jnp
+
+from ptm_jax.models.encoder_decoder import EncoderDecoder
+from ptm_jax.objectives import arrange, base, noise
+
+
+def example(encoder, decoder, hidden, bos_id):
+  """One training example from an input and a target sequence.
+
+  Args:
+    encoder, decoder: each tokens and segment_ids, int32 `[n]` and `[m]`;
+      segment 0 is padding.
+    hidden: the noise record, bool `[raw length]`.
+    bos_id: what the decoder starts each document from.
+
+  Returns:
+    The dict that `BaseObjective.noise` describes.
+  """
+  inputs, input_segments = encoder
+  targets, target_segments = decoder
+  return {
+      'encoder_inputs': inputs,
+      'encoder_segment_ids': input_segments,
+      'encoder_positions': arrange.restart_positions(input_segments),
+      'decoder_inputs': arrange.shift_right(targets, target_segments, bos_id),
+      'decoder_segment_ids': target_segments,
+      'decoder_positions': arrange.restart_positions(target_segments),
+      'targets': targets,
+      'weights': (target_segments > 0).astype(jnp.float32),
+      'noise': hidden,
+  }
+
+
+def lengths(model, encoder, decoder):
+  """Positions by stack."""
+  if model.form == 'prefix':
+    return {'inputs': encoder + decoder}
+  return {'encoder': encoder, 'decoder': decoder}
+
+
+def empty(model, encoder, decoder):
+  """An all-padding stack dict to initialise the trunk with."""
+  if model.form == 'prefix':
+    return dict(base.empty_stack(encoder + decoder),
+                prefix_length=jnp.full((1,), encoder, jnp.int32))
+  return {**base.empty_stack(encoder, 'encoder_'),
+          **base.empty_stack(decoder, 'decoder_')}
+
+
+def hidden(trunk, params, batch, keys):
+  """The states that predict the targets, `[batch, m, width]`."""
+  stacks = base.stack_of(batch, 'encoder_', 'decoder_')
+  if isinstance(trunk, EncoderDecoder):
+    return trunk.apply({'params': params}, stacks, keys)
+  states = trunk.apply({'params': params}, join(stacks), keys)
+  return states[:, batch['encoder_inputs'].shape[1]:]
+
+
+def join(stacks):
+  """Both stacks as one prefix stack; targets are positioned behind their own
+  document's input."""
+  encoder = stacks['encoder_segment_ids']
+  behind = jnp.sum(
+      base.same_segment(stacks['decoder_segment_ids'], encoder), -1)
+  stacks = dict(stacks, decoder_positions=stacks['decoder_positions'] + behind)
+  joined = {name: jnp.concatenate(
+      [stacks[f'encoder_{name}'], stacks[f'decoder_{name}']], 1)
+            for name in base.STACK if f'encoder_{name}' in stacks}
+  prefix = jnp.full(encoder.shape[:1], encoder.shape[1], jnp.int32)
+  return dict(joined, prefix_length=prefix)
+
+
+def visibility(batch):
+  """Input of the own document, and the targets before the predicted one."""
+  rows = batch['decoder_segment_ids']
+  causal = jnp.tril(jnp.ones((rows.shape[-1],) * 2, bool))
+  return {
+      'encoder_inputs': base.same_segment(rows, batch['encoder_segment_ids']),
+      'decoder_inputs': base.same_segment(rows, rows) & causal}
+
+
+def read(arranged, eos_id):
+  """An uncorrupted window as the encoder reads it, closed by `</s>`."""
+  segment_ids = arranged['segment_ids']
+  size = segment_ids.shape[0] + 1
+  tokens, segment_ids = noise.compact(
+      [(segment_ids > 0, jnp.arange(size - 1), arranged['tokens'])],
+      segment_ids, jnp.sum(segment_ids > 0), size, eos_id)
+  return {'inputs': tokens, 'segment_ids': segment_ids,
+          'positions': arrange.restart_positions(segment_ids)}

@@ -1,0 +1,200 @@
+"""The one training step: `(state, windows) -> (state, metrics)`, pure.
+
+jit over a mesh, pmap and many trials in one program are all made from it in
+`compile.py`. The state is a tree of arrays and nothing else:
+
+  step       int32, updates tried so far
+  params     by network; `params['trunk']` is what transfers
+  opt_state  the optimizer's
+  key        the run's random key; every draw is folded from it
+  hparams    the numbers a sweep may vary, made in Python before the run
+  counts     skipped steps (int32) and two clocks in tokens (see `_add`)
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax.core import meta
+
+from ptm_jax import optimizers
+from ptm_jax.rng import example_keys, stream
+
+
+def make_hparams(objective, optimizer):
+  """The numbers a run's state carries, as numpy arrays.
+
+  Args:
+    objective: a bound objective.
+    optimizer: `config.Optimizer`.
+  """
+  return {
+      'optimizer': optimizers.hparams(optimizer),
+      'objective': objective.numbers,
+      'coefficients': {term: np.float32(value)
+                       for term, value in objective.coefficients().items()}}
+
+
+def make_init(objective, optimizer, num_steps):
+  """Returns `init(key, hparams) -> state`, pure and jittable."""
+
+  def init(key, hparams):
+    params = meta.unbox(objective.init(stream(key, 'params')))
+    transform = optimizers.make(optimizer, num_steps, hparams['optimizer'])
+    return {
+        'step': jnp.zeros((), jnp.int32),
+        'params': params,
+        'opt_state': transform.init(params),
+        'key': stream(key, 'training'),
+        'hparams': jax.tree.map(jnp.asarray, hparams),
+        'counts': {'skipped': jnp.zeros((), jnp.int32),
+                   'tokens_seen': jnp.zeros((2,), jnp.uint32),
+                   'tokens_with_loss': jnp.zeros((2,), jnp.uint32)}}
+
+  return init
+
+
+def make_train_step(objective, optimizer, num_steps, micro_batches=1,
+                    axis_name=None):
+  """Returns the pure step `(state, windows) -> (state, metrics)`.
+
+  Args:
+    objective: a bound objective; its numbers are replaced by the state's.
+    optimizer: `config.Optimizer`.
+    num_steps: updates in the whole run, for the schedule.
+    micro_batches: parts of the batch computed one after the other; their
+      sums are divided by the weight of the whole batch.
+    axis_name: of the devices among which a batch is split under pmap.
+  """
+  add_up = (lambda x: jax.lax.psum(x, axis_name)) if axis_name else (
+      lambda x: x)
+
+  def train_step(state, windows):
+    hparams = state['hparams']
+    rebuilt = objective.rebuilt(hparams['objective'])
+    keys = example_keys(state['key'], windows['index'], windows['epoch'])
+    batch = jax.vmap(rebuilt.corrupt)(stream(keys, 'corrupt'), windows)
+    grads, sums, weights = _gradients(
+        rebuilt, hparams['coefficients'], state['params'], batch,
+        stream(keys, 'dropout'), micro_batches, add_up)
+    loss = total_loss(hparams['coefficients'], sums, weights)
+    grad_norm = optax.global_norm(grads)
+
+    transform = optimizers.make(optimizer, num_steps, hparams['optimizer'])
+    updates, opt_state = transform.update(
+        grads, state['opt_state'], state['params'])
+    params = optax.apply_updates(state['params'], updates)
+    # A step either happens or it does not: a non-finite one changes nothing
+    # but `step` and the count of skipped steps.
+    finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+    counts = dict(
+        state['counts'],
+        tokens_seen=_add(state['counts']['tokens_seen'],
+                         add_up(jnp.sum(windows['segment_ids'] > 0))),
+        tokens_with_loss=_add(
+            state['counts']['tokens_with_loss'],
+            jnp.max(jnp.stack(list(weights.values())))))
+    happened = dict(state, params=params, opt_state=opt_state, counts=counts)
+    state = jax.tree.map(
+        lambda new, old: jnp.where(finite, new, old), happened, state)
+    state['step'] = state['step'] + 1
+    state['counts']['skipped'] += 1 - finite.astype(jnp.int32)
+    metrics = {
+        'loss': loss,
+        'sums': sums,
+        'weights': weights,
+        'grad_norm': grad_norm,
+        'param_norm': optax.global_norm(state['params']),
+        'learning_rate': hparams['optimizer']['learning_rate']
+                         * optimizers.schedule(optimizer, num_steps)(
+                             state['step'] - 1),
+        'finite': finite,
+        'counts': state['counts'],
+    }
+    return state, metrics
+
+  return train_step
+
+
+def total_loss(coefficients, sums, weights):
+  """The training loss: each term's mean over its own weight, weighted."""
+  return sum(coefficients[term] * sums[term] / jnp.maximum(weights[term], 1.)
+             for term in sums)
+
+
+def _gradients(objective, coefficients, params, batch, keys, micro_batches,
+               add_up):
+  """Gradients of the loss, and each term's sum and weight, all global."""
+
+  def term_weights(batch, keys):
+    # Only the weights are used, so the compiler removes everything else.
+    terms = objective.loss(keys, params, batch)
+    return {name: term.weight for name, term in terms.items()}
+
+  def loss(params, batch, keys, weights):
+    terms = objective.loss(keys, params, batch)
+    if weights is None:
+      weights = add_up({name: term.weight for name, term in terms.items()})
+    sums = {name: term.sum for name, term in terms.items()}
+    return total_loss(coefficients, sums, weights), (sums, weights)
+
+  gradient = jax.grad(loss, has_aux=True)
+  if micro_batches == 1:
+    grads, (sums, weights) = gradient(params, batch, keys, None)
+    return add_up(grads), add_up(sums), weights
+
+  # Every micro-batch is divided by the weight of the whole batch, which is
+  # known from the corrupted batch alone: never a mean of means.
+  weights = add_up(term_weights(batch, keys))
+  parts = jax.tree.map(
+      lambda x: x.reshape((micro_batches, -1) + x.shape[1:]), (batch, keys))
+
+  def accumulate(total, part):
+    grads, (sums, _) = gradient(params, *part, weights)
+    return jax.tree.map(jnp.add, total, (grads, sums)), None
+
+  zero = jax.tree.map(jnp.zeros_like, params), {
+      name: jnp.zeros(()) for name in weights}
+  (grads, sums), _ = jax.lax.scan(accumulate, zero, parts)
+  return add_up(grads), add_up(sums), weights
+
+
+# A clock counts past 2**31 tokens: uint32 [2] of (units, multiples of 2**30),
+# since the state must be arrays that every backend has.
+_UNIT = 30
+
+
+def _add(clock, amount):
+  low = clock[0] + amount.astype(jnp.uint32)
+  return jnp.stack([low & (2**_UNIT - 1), clock[1] + (low >> _UNIT)])
+
+
+def read_clock(clock):
+  """A clock of the state as a Python int, in tokens."""
+  low, high = (int(part) for part in np.asarray(clock))
+  return (high << _UNIT) + low
+
+
+def make_evaluation_step(objective):
+  """Returns `evaluate(params, windows) -> {term: sums per example}`.
+
+  The noise is the objective's own numbers, drawn from a fixed key, so that
+  every run of a comparison is scored on the same predictions; no dropout.
+  """
+
+  def evaluate(params, windows):
+    key = stream(jax.random.key(0), 'evaluation')
+    keys = example_keys(key, windows['index'], windows['epoch'])
+    batch = jax.vmap(objective.corrupt)(keys, windows)
+    terms = objective.loss(None, params, batch)
+    vocab_size = objective.vocabulary.size
+    return {
+        name: {
+            'sum': jnp.sum(term.weights * term.nll, -1),
+            'weight': jnp.sum(term.weights, -1),
+            'correct': jnp.sum(term.weights * term.correct, -1),
+            'targets': jnp.zeros((vocab_size,)).at[term.targets].add(
+                term.weights)}
+        for name, term in terms.items()}
+
+  return evaluate

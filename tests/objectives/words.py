@@ -1,0 +1,58 @@
+"""A vocabulary of single letters, to write hand examples with."""
+
+import numpy as np
+
+from ptm_jax.data.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary(7 + 26 + 100)
+_SPECIAL = {'.': 0, '<s>': 1, '</s>': 2, '[M]': 4, '[CLS]': 5, '[SEP]': 6,
+            '<X>': VOCABULARY.size - 1, '<Y>': VOCABULARY.size - 2,
+            '<Z>': VOCABULARY.size - 3}
+
+
+def ids(text):
+  """'a b [M]' -> int32 ids; '.' is padding."""
+  return np.asarray([
+      _SPECIAL[word] if word in _SPECIAL
+      else VOCABULARY.text_start + ord(word) - ord('a')
+      for word in text.split()], np.int32)
+
+
+def show(values):
+  """Ids -> 'a b [M]'."""
+  names = {value: name for name, value in _SPECIAL.items()}
+  return ' '.join(
+      names[int(v)] if int(v) in names
+      else chr(int(v) - VOCABULARY.text_start + ord('a'))
+      for v in np.asarray(values))
+
+
+def window(text, segments=None, index=0):
+  """A raw window; `segments` such as '1 1 2 2' packs documents."""
+  tokens = ids(text)
+  if segments is None:
+    segment_ids = (tokens > 0).astype(np.int32)
+  else:
+    segment_ids = np.asarray(segments.split(), np.int32)
+  positions = np.zeros_like(segment_ids)
+  for i in range(1, len(positions)):
+    same = segment_ids[i] == segment_ids[i - 1] and segment_ids[i] > 0
+    positions[i] = positions[i - 1] + 1 if same else 0
+  return {'tokens': tokens, 'flags': np.zeros(len(tokens), np.uint8),
+          'segment_ids': segment_ids, 'positions': positions,
+          'index': np.int32(index), 'epoch': np.int32(0)}
+
+
+def random_windows(count, length, segments=1, padding=0, seed=0):
+  """A batch of random windows, `segments` documents each, padded at the end.
+  """
+  rng = np.random.default_rng(seed)
+  rows = []
+  for index in range(count):
+    text = ' '.join(chr(97 + c) for c in rng.integers(0, 26, length - padding))
+    cut = np.sort(rng.choice(np.arange(1, length - padding), segments - 1,
+                             replace=False))
+    ids_ = 1 + np.searchsorted(cut, np.arange(length - padding), 'right')
+    rows.append(window(text + ' .' * padding,
+                       ' '.join(map(str, [*ids_, *[0] * padding])), index))
+  return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
