@@ -149,6 +149,10 @@ class BaseObjective(config.Component):
           'the one or lower the other')
     return bound
 
+  def number(self, name):
+    """One of `numbers` as an array that a traced index may go into."""
+    return jnp.asarray(self.numbers[name])
+
   def rebuilt(self, numbers):
     """This bound objective with other (traced) `numbers`."""
     rebuilt = copy.copy(self)

@@ -66,7 +66,7 @@ class Objective(base.BaseObjective):
 
   def noise(self, key, arranged):
     real = arranged['segment_ids'] > 0
-    count = self.numbers['num_predictions'][jnp.sum(real)]
+    count = self.number('num_predictions')[jnp.sum(real)]
     hidden, predicted = noise.distinct_positions(
         stream(key, 'positions'), arranged['candidates'], count,
         self.sizes['predictions'])

@@ -19,8 +19,9 @@ from ptm_jax.models.transformer import Trunk
 from ptm_jax.objectives import arrange, base, masked, noise
 from ptm_jax.rng import stream
 
-# Tables that the generator takes from the trunk (paper, section 3.2).
-_SHARED = ('token_embedding', 'position_embedding', 'token_type_embedding')
+# Tables below `inputs` that the generator takes from the trunk, like the token
+# embedding (paper, section 3.2: token and positional embeddings).
+_SHARED = ('position_embedding', 'token_type_embedding')
 
 
 @dataclasses.dataclass
@@ -84,7 +85,7 @@ class Objective(base.BaseObjective):
 
   def noise(self, key, arranged):
     tokens, real = arranged['tokens'], arranged['segment_ids'] > 0
-    count = self.numbers['num_predictions'][jnp.sum(real)]
+    count = self.number('num_predictions')[jnp.sum(real)]
     size = self.sizes['predictions']
     drawn, predicted = noise.repeated_positions(
         stream(key, 'positions'), arranged['candidates'], count, size)
@@ -129,9 +130,18 @@ class Objective(base.BaseObjective):
 
   def init(self, key):
     params = super().init(key)
+    del params['generator']['token_embedding']
     for name in _SHARED:
-      params['generator'].pop(name, None)
+      params['generator'].get('inputs', {}).pop(name, None)
     return params
+
+  def generator_params(self, params):
+    """The generator's parameters with the tables it takes from the trunk."""
+    trunk, own = params['trunk'], params['generator']
+    inputs = {name: trunk['inputs'][name] for name in _SHARED
+              if name in trunk.get('inputs', {})}
+    return {**own, 'token_embedding': trunk['token_embedding'],
+            'inputs': {**own.get('inputs', {}), **inputs}}
 
   def _generator(self):
     return Trunk(self.generator_model(), 'encoder', self.vocabulary.size)
@@ -157,10 +167,8 @@ class Objective(base.BaseObjective):
 
   def propose(self, keys, params, batch):
     """The generator's features, table and bias at the predicted places."""
-    shared = {name: params['trunk'][name] for name in _SHARED
-              if name in params['trunk']}
     hidden = self._generator().apply(
-        {'params': {**shared, **params['generator']}}, base.stack_of(batch),
+        {'params': self.generator_params(params)}, base.stack_of(batch),
         None if keys is None else stream(keys, 'generator'))
     return base.apply_head(
         self._generator_head(), params, base.at(hidden, batch['predicted']),

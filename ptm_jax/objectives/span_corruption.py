@@ -80,8 +80,8 @@ class Objective(base.BaseObjective):
     tokens, segment_ids = arranged['tokens'], arranged['segment_ids']
     total = jnp.sum(segment_ids > 0)
     hidden = noise.random_spans(
-        key, tokens.shape[0], total, self.numbers['num_noise'][total],
-        self.numbers['num_spans'][total], self.sizes['spans'])
+        key, tokens.shape[0], total, self.number('num_noise')[total],
+        self.number('num_spans')[total], self.sizes['spans'])
     return sequence_to_sequence.example(
         noise.show_sentinels(tokens, segment_ids, hidden,
                              self.sizes['encoder'], self.vocabulary),
