@@ -17,6 +17,7 @@ import dataclasses
 import errno
 import hashlib
 import json
+import logging
 import math
 import os
 import pathlib
@@ -28,6 +29,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from ptm_jax.errors import CheckpointError, PtmError
+
+# Orbax logs tracebacks of what it also raises; a user gets one line instead.
+logging.getLogger('absl').addFilter(
+    lambda record: f'{os.sep}orbax{os.sep}' not in record.pathname)
 
 
 class Checkpoints:
@@ -349,9 +354,7 @@ def _unsealed(text):
   return json.loads(values['manifest'])
 
 
-class _ManifestHandler(ocp.handlers.AsyncCheckpointHandler
-                       if hasattr(ocp.handlers, 'AsyncCheckpointHandler')
-                       else ocp.AsyncCheckpointHandler):
+class _ManifestHandler(ocp.AsyncCheckpointHandler):
   """Hashes the leaves and writes the manifest beside orbax's own threads."""
 
   async def async_save(self, directory, args):
@@ -371,7 +374,8 @@ class _ManifestHandler(ocp.handlers.AsyncCheckpointHandler
     raise NotImplementedError('manifests are read without orbax')
 
 
-@ocp.args.register_with_handler(_ManifestHandler, for_save=True)
+@ocp.args.register_with_handler(
+    _ManifestHandler, for_save=True, for_restore=True)
 @dataclasses.dataclass
 class _ManifestSave(ocp.args.CheckpointArgs):
   facts: dict

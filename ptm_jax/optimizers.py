@@ -132,7 +132,7 @@ def make(optimizer, num_steps, hparams):
 
 
 def decays(params):
-  """Which parameters weight decay pulls to zero: kernels and embeddings.
+  """Which parameters weight decay pulls to zero: matrices and embeddings.
 
   The name decides, not the number of dimensions, which a scan over layers
   raises by one. Norms, biases and position tables do not decay.
@@ -142,8 +142,8 @@ def decays(params):
   """
   def rule(path, _):
     names = _names(path)
-    return names[-1] in ('kernel', 'embedding') and not any(
-        'position' in name for name in names)
+    return names[-1] in ('kernel', 'embedding', 'table') and not any(
+        name in ('position_embedding', 'relative_bias') for name in names)
 
   return jax.tree_util.tree_map_with_path(rule, params)
 
@@ -176,7 +176,7 @@ def _lion(optimizer, hparams):
 def _muon(optimizer, hparams):
   """Jordan et al. 2024, https://kellerjordan.github.io/posts/muon.
 
-  The kernels inside layers are orthogonalised; embeddings, heads, norms and
+  The kernels inside layers are orthogonalised (see `matrices`); embeddings, heads, norms and
   biases go to Adam with the same b1, b2 and Nesterov momentum. Updates are
   scaled to Adam's usual size (0.2 root mean square: Liu et al. 2025,
   arXiv:2502.16982, section 2.2), so that both share one learning rate. b1 is
@@ -205,13 +205,24 @@ _DIRECTIONS = {
 
 
 def matrices(params):
-  """Which axes of a parameter are a matrix for Muon; None means Adam."""
-  def rule(path, leaf):
+  """The matrices that Muon orthogonalises: every kernel inside a layer.
+
+  Each projection of an attention is one matrix over all heads. A leading
+  axis from a scan over layers counts separate matrices.
+
+  Returns:
+    for each leaf of `params` its `optax.contrib.MuonDimensionNumbers`, or
+    None where Adam takes over.
+  """
+  def rule(path, _):
     names = _names(path)
-    inside = any(name.startswith('layer') for name in names[:-1])
-    if names[-1] != 'kernel' or not inside or leaf.ndim < 2:
+    if names[-1] != 'kernel' or not any(
+        name.startswith('layer') for name in names[:-1]):
       return None
-    # A scan over layers puts its axis first.
+    if names[-3].endswith('attention'):
+      if names[-2] == 'output':  # [heads, head_dim, width]
+        return optax.contrib.MuonDimensionNumbers((-3, -2), -1)
+      return optax.contrib.MuonDimensionNumbers(-3, (-2, -1))
     return optax.contrib.MuonDimensionNumbers(-2, -1)
 
   return jax.tree_util.tree_map_with_path(rule, params)
