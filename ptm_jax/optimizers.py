@@ -8,6 +8,8 @@ scalars, so the optimizer's state is arrays alone and its tree depends on the
 optimizer's name and the parameters, never on those numbers.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -158,13 +160,23 @@ def _adafactor(optimizer, hparams):
 
   Updates are relative to each parameter's root mean square, so a learning
   rate of 0.01 moves a parameter by about 1 % of its size; no first moment,
-  second moments decay by 1 - n**-0.8: b1, b2 and eps play no part. Weight
-  decay is multiplied by the learning rate, as for every optimizer here.
+  second moments decay by 1 - n**-0.8: b1, b2 and eps play no part. Matrices
+  of at least 128 x 128 have factored second moments. With scanned layers the
+  sizes are those of the stacked leaf. Weight decay is multiplied by the
+  learning rate, as for every optimizer here.
   """
   del optimizer, hparams
-  return optax.chain(optax.scale_by_factored_rms(),
-                     optax.clip_by_block_rms(1.0),
-                     optax.scale_by_param_block_rms())
+  chain = optax.chain(optax.scale_by_factored_rms(),
+                      optax.clip_by_block_rms(1.0),
+                      optax.scale_by_param_block_rms())
+
+  def update(grads, state, params):
+    updates, state = chain.update(_flat(grads), state, _flat(params))
+    return jax.tree.map(
+        lambda new, old: new.reshape(old.shape), updates, grads), state
+
+  return optax.GradientTransformation(
+      lambda params: chain.init(_flat(params)), update)
 
 
 def _lion(optimizer, hparams):
@@ -176,11 +188,11 @@ def _lion(optimizer, hparams):
 def _muon(optimizer, hparams):
   """Jordan et al. 2024, https://kellerjordan.github.io/posts/muon.
 
-  The kernels inside layers are orthogonalised (see `matrices`); embeddings, heads, norms and
-  biases go to Adam with the same b1, b2 and Nesterov momentum. Updates are
-  scaled to Adam's usual size (0.2 root mean square: Liu et al. 2025,
-  arXiv:2502.16982, section 2.2), so that both share one learning rate. b1 is
-  Muon's momentum too; 0.95 is published.
+  The kernels inside layers are orthogonalised (see `matrices`); embeddings,
+  heads, norms and biases go to Adam with the same b1, b2 and Nesterov
+  momentum. Updates are scaled to Adam's usual size (0.2 root mean square: Liu
+  et al. 2025, arXiv:2502.16982, section 2.2), so that both share one learning
+  rate. b1 is Muon's momentum too; 0.95 is published.
   """
   direction = optax.contrib.muon(
       1.0, beta=hparams['b1'], eps=optimizer.eps, adam_b1=hparams['b1'],
@@ -219,13 +231,32 @@ def matrices(params):
     if names[-1] != 'kernel' or not any(
         name.startswith('layer') for name in names[:-1]):
       return None
-    if names[-3].endswith('attention'):
-      if names[-2] == 'output':  # [heads, head_dim, width]
-        return optax.contrib.MuonDimensionNumbers((-3, -2), -1)
-      return optax.contrib.MuonDimensionNumbers(-3, (-2, -1))
-    return optax.contrib.MuonDimensionNumbers(-2, -1)
+    return optax.contrib.MuonDimensionNumbers(*_matrix_axes(names))
 
   return jax.tree_util.tree_map_with_path(rule, params)
+
+
+def _matrix_axes(names):
+  """The axes, from the end, that a kernel sums over and those it makes."""
+  if not any(name.endswith('attention') for name in names[-3:-2]):
+    return (-2,), (-1,)
+  if names[-2] == 'output':
+    return (-3, -2), (-1,)  # [heads, head_dim, width]
+  return (-3,), (-2, -1)  # [width, heads, head_dim]
+
+
+def _flat(tree):
+  """Kernels of attentions as matrices, everything else as it is."""
+  def rule(path, leaf):
+    if (names := _names(path))[-1] != 'kernel':
+      return leaf
+    inputs, outputs = _matrix_axes(names)
+    rest = leaf.shape[:leaf.ndim - len(inputs) - len(outputs)]
+    return leaf.reshape(rest + tuple(
+        math.prod(leaf.shape[axis] for axis in axes)
+        for axes in (inputs, outputs)))
+
+  return jax.tree_util.tree_map_with_path(rule, tree)
 
 
 def _names(path):

@@ -1,0 +1,104 @@
+"""The record of a run: `metrics.jsonl`, and TensorBoard scalars beside it.
+"""
+
+import json
+import math
+import pathlib
+
+from ptm_jax.errors import CheckpointError, DataError
+
+FILE = 'metrics.jsonl'
+
+
+def read(workdir):
+  """The lines of a run's record, in order; [] where there is none.
+
+  A last line without its newline was torn by a kill and is left out.
+
+  Raises:
+    DataError: a line is not a JSON object; the message names it.
+  """
+  path = pathlib.Path(workdir) / FILE
+  try:
+    text = path.read_text(encoding='utf8')
+  except FileNotFoundError:
+    return []
+  except (OSError, UnicodeDecodeError) as error:
+    raise DataError(f'cannot read {path}: {error}') from error
+  lines = []
+  for number, line in enumerate(text.split('\n')[:-1], 1):
+    try:
+      value = json.loads(line)
+      if not isinstance(value, dict) or not isinstance(value['step'], int):
+        raise ValueError('not an object with a step')
+    except (ValueError, KeyError) as error:
+      raise DataError(f'{path} line {number} is damaged ({error}): delete the '
+                      'line, or the run\'s folder') from error
+    lines.append(value)
+  return lines
+
+
+class Writer:
+  """Appends lines to `metrics.jsonl` and scalars to `tensorboard/`.
+
+  Args:
+    workdir: of the run.
+    resume_step: lines of later steps are dropped, since they come again.
+    tensorboard: whether scalars are written, where tensorboardX is there.
+  """
+
+  def __init__(self, workdir, resume_step=0, tensorboard=True):
+    workdir = pathlib.Path(workdir)
+    kept = [line for line in read(workdir) if line['step'] <= resume_step]
+    path = workdir / FILE
+    try:
+      temporary = path.with_name(FILE + '.tmp')
+      temporary.write_text(''.join(_encode(line) for line in kept),
+                           encoding='utf8')
+      temporary.replace(path)
+      self._file = path.open('a', encoding='utf8')
+    except OSError as error:
+      raise CheckpointError(f'cannot write {path}: {error.strerror}') from error
+    self._path, self._board = path, None
+    if tensorboard:
+      try:
+        from tensorboardX import SummaryWriter
+      except ImportError:
+        return
+      self._board = SummaryWriter(str(workdir / 'tensorboard'),
+                                  purge_step=resume_step + 1)
+
+  def write(self, line):
+    """Appends one dict, which has a `step`; a number that is not finite
+    becomes null."""
+    try:
+      self._file.write(_encode(line))
+    except OSError as error:
+      raise CheckpointError(
+          f'cannot write {self._path}: {error.strerror}') from error
+    if self._board:
+      kind = line.get('kind', 'train')
+      for name, value in line.items():
+        if isinstance(value, (int, float)) and name != 'step':
+          self._board.add_scalar(f'{kind}/{name}', value, line['step'])
+
+  def flush(self):
+    """Hands everything to the operating system."""
+    try:
+      self._file.flush()
+    except OSError as error:
+      raise CheckpointError(
+          f'cannot write {self._path}: {error.strerror}') from error
+
+  def close(self):
+    """Flushes and closes both."""
+    self.flush()
+    self._file.close()
+    if self._board:
+      self._board.close()
+
+
+def _encode(line):
+  finite = {name: None if isinstance(value, float) and not math.isfinite(value)
+            else value for name, value in line.items()}
+  return json.dumps(finite, allow_nan=False) + '\n'
