@@ -2,26 +2,30 @@
 
 Orbax writes them in the background, commits each by one rename, and deletes
 old ones; what it does not do is notice damaged numbers. So every checkpoint
-carries a manifest: each leaf's shape, dtype and SHA-256, hashed from the
-same host copy that is written, and a hash of the manifest itself. A restore
-believes nothing that does not match; what fails is moved aside, out of the
-folder, and the checkpoint before it is used.
+carries the hashes of its leaves, taken from the same host copies that are
+written, and of its files. A restore believes nothing that does not match;
+what fails is moved aside, out of the folder, and the checkpoint before it is
+used.
 
-On disk, `STEP/state` is orbax's (a flat dict: dotted leaf name -> array, a
-random key as its uint32 data) and `STEP/manifest/PROCESS.json` is ours, with
-the pieces of each leaf that this process wrote.
+In `STEP/default`, orbax's files hold a flat dict, dotted leaf name -> array
+(a random key as its uint32 data). `leaves-PROCESS.json` has each leaf's
+shape, dtype and the SHA-256 of the pieces that this process wrote;
+`files.json` has the SHA-256 of every file, and its own.
 """
 
 import contextlib
 import dataclasses
 import errno
+import functools
 import hashlib
 import json
 import logging
 import math
 import os
 import pathlib
+import re
 import shutil
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -30,9 +34,8 @@ import orbax.checkpoint as ocp
 
 from ptm_jax.errors import CheckpointError, PtmError
 
-# Orbax logs tracebacks of what it also raises; a user gets one line instead.
-logging.getLogger('absl').addFilter(
-    lambda record: f'{os.sep}orbax{os.sep}' not in record.pathname)
+_ITEM = 'default'  # orbax's folder for what is saved without a name
+_TEMPORARY = '.orbax-checkpoint-tmp'
 
 
 class Checkpoints:
@@ -79,7 +82,7 @@ class Checkpoints:
       CheckpointError: this save or, since writing goes on in the background,
         the one before it failed; finished checkpoints are as they were.
     """
-    with self._one_line(f'save step {step}'):
+    with self._one_line('save'):
       self._wait()
       self._discard_from(step)
       if self._manager is None:
@@ -89,12 +92,10 @@ class Checkpoints:
       metric = None if metric is None else float(metric)
       self._metrics[step] = metric
       leaves = {name: _on_host(leaf) for name, leaf in _named(state).items()}
-      manifest = {'step': step, 'metric': metric if _finite(metric) else None}
-      saved = self._manager.save(
-          step, force=True, args=ocp.args.Composite(
-              state=ocp.args.PyTreeSave(
-                  {name: leaf.data for name, leaf in leaves.items()}),
-              manifest=_ManifestSave(manifest, leaves)))
+      facts = {'step': step, 'metric': metric if _finite(metric) else None}
+      saved = self._manager.save(step, force=True, args=_Save(
+          {name: leaf.data for name, leaf in leaves.items()},
+          leaves=leaves, facts=facts))
       if not saved:
         raise OSError('orbax refused to save it')
       if block:
@@ -140,10 +141,12 @@ class Checkpoints:
         self._forget()
 
   def _open(self):
+    _quiet()
     self._metrics = {step: _metric(self.directory / str(step))
                      for step in self.steps()}
     self._manager = ocp.CheckpointManager(
-        self.directory, options=ocp.CheckpointManagerOptions(
+        self.directory, item_handlers=_Handler(),
+        options=ocp.CheckpointManagerOptions(
             cleanup_tmp_directories=True, lightweight_initialize=True,
             preservation_policy=_NewestAndBest(self.keep, self._metrics)))
 
@@ -171,12 +174,12 @@ class Checkpoints:
     """The state of `step`; raises _Damaged, or CheckpointError if it is
     whole but another run's."""
     folder = self.directory / str(step)
-    recorded = _read_manifests(folder)
+    recorded = _recorded(folder)
     targets = _named(target)
     _compare(folder, recorded, targets)
-    with _damage(f'{folder / "state"} cannot be read'):
+    with _damage('orbax cannot read it'):
       values = ocp.PyTreeCheckpointHandler().restore(
-          folder / 'state', args=ocp.args.PyTreeRestore(restore_args={
+          folder / _ITEM, args=ocp.args.PyTreeRestore(restore_args={
               name: ocp.RestoreArgs(restore_type=np.ndarray)
               for name in recorded}))
     restored = []
@@ -220,9 +223,12 @@ class Checkpoints:
     except PtmError:
       raise
     except Exception as error:
-      # A failed manager stays failed: the next save starts afresh.
+      # A failed manager stays failed: the next save starts afresh. What the
+      # failed one wrote goes now, since the disk may be full of it.
       with contextlib.suppress(Exception):
         self._forget()
+      for left in self.directory.glob(f'*{_TEMPORARY}*'):
+        shutil.rmtree(left, ignore_errors=True)
       raise CheckpointError(
           f'cannot {action} in {self.directory}: {_first_line(error)}; '
           'finished checkpoints are as they were') from error
@@ -246,8 +252,31 @@ def _damage(what):
 
 
 def _first_line(error):
+  """The reason in a few words; the system's own where there is one."""
   text = getattr(error, 'strerror', None) or str(error) or repr(error)
+  code = re.search(r"os_error_code='(\d+)'", text)  # tensorstore's
+  text = os.strerror(int(code[1])) if code else text
   return text.strip().splitlines()[0][:200]
+
+
+@functools.cache
+def _quiet():
+  """Keeps what orbax prints of errors that it also raises off the terminal.
+
+  A user gets one line. Orbax logs tracebacks, and when one of many writes
+  fails, the others find its event loop closed and say so to no one.
+  """
+  logging.getLogger('absl').addFilter(
+      lambda record: f'{os.sep}orbax{os.sep}' not in record.pathname)
+  logging.getLogger('asyncio').addFilter(
+      lambda record: not re.search('orbax|tensorstore', record.getMessage()))
+  print_unraisable = sys.unraisablehook
+
+  def hook(unraisable):
+    if str(unraisable.exc_value) != 'Event loop is closed':
+      print_unraisable(unraisable)
+
+  sys.unraisablehook = hook
 
 
 def _finite(metric):
@@ -339,67 +368,80 @@ def _hash(array):
   return digest.hexdigest()
 
 
-def _sealed(values):
-  """`values` as JSON text that carries its own hash."""
-  text = json.dumps(values, sort_keys=True)
-  digest = hashlib.sha256(text.encode()).hexdigest()
-  return json.dumps({'sha256': digest, 'manifest': text})
+class _Handler(ocp.PyTreeCheckpointHandler):
+  """Orbax's own, and our hashes within the same commit.
 
-
-def _unsealed(text):
-  values = json.loads(text)
-  if hashlib.sha256(values['manifest'].encode()).hexdigest() != (
-      values['sha256']):
-    raise ValueError('the manifest is not what was saved')
-  return json.loads(values['manifest'])
-
-
-class _ManifestHandler(ocp.AsyncCheckpointHandler):
-  """Hashes the leaves and writes the manifest beside orbax's own threads."""
+  Both files are written beside the caller's work: the leaves are hashed
+  while orbax writes them, the files once the last of them is there.
+  """
 
   async def async_save(self, directory, args):
-    return [ocp.future.CommitFutureAwaitingContractedSignals(
-        self._write(directory, args), name='manifest')]
+    futures = await super().async_save(directory, args=args)
+    return [*futures, ocp.future.CommitFutureAwaitingContractedSignals(
+        self._write_leaves(directory, args), name='leaves')]
 
-  async def _write(self, directory, args):
+  async def _write_leaves(self, directory, args):
     leaves = {name: leaf.record() for name, leaf in args.leaves.items()}
-    path = directory / f'{jax.process_index()}.json'
-    path.write_text(_sealed({
+    _leaves_path(directory, jax.process_index()).write_text(json.dumps({
         **args.facts, 'processes': jax.process_count(), 'leaves': leaves}))
 
-  def save(self, directory, args):
-    raise NotImplementedError('checkpoints are saved asynchronously')
+  def finalize(self, directory):
+    super().finalize(directory)
+    directory = pathlib.Path(directory)
+    text = json.dumps({
+        str(path.relative_to(directory)): _hash_file(path)
+        for path in sorted(directory.rglob('*')) if path.is_file()})
+    (directory / 'files.json').write_text(json.dumps(
+        {'sha256': hashlib.sha256(text.encode()).hexdigest(), 'files': text}))
 
-  def restore(self, directory, args=None):
-    raise NotImplementedError('manifests are read without orbax')
 
-
-@ocp.args.register_with_handler(
-    _ManifestHandler, for_save=True, for_restore=True)
+@ocp.args.register_with_handler(_Handler, for_save=True, for_restore=True)
 @dataclasses.dataclass
-class _ManifestSave(ocp.args.CheckpointArgs):
-  facts: dict
-  leaves: dict
+class _Save(ocp.args.PyTreeSave):
+  """What to write: orbax's `item`, our leaves, and facts of the step."""
+
+  leaves: dict = dataclasses.field(default_factory=dict)
+  facts: dict = dataclasses.field(default_factory=dict)
 
 
-def _read_manifests(folder):
-  """`{name: {shape, dtype, key, pieces}}`, joined over processes."""
-  with _damage('its manifest cannot be read'):
-    first = _unsealed((folder / 'manifest' / '0.json').read_text())
+def _leaves_path(folder, process):
+  return folder / f'leaves-{process}.json'
+
+
+def _hash_file(path):
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def _recorded(folder):
+  """The leaves of a checkpoint all of whose files are what was written, as
+  `{name: {shape, dtype, key, pieces}}`, joined over processes."""
+  folder = folder / _ITEM
+  with _damage('its list of files cannot be read'):
+    seal = json.loads((folder / 'files.json').read_text())
+    if hashlib.sha256(seal['files'].encode()).hexdigest() != seal['sha256']:
+      raise _Damaged('its list of files has changed')
+    files = json.loads(seal['files'])
+  for name, digest in files.items():
+    with _damage(f'file {name}'):
+      if _hash_file(folder / name) != digest:
+        raise _Damaged(f'file {name} has changed')
+  with _damage('its list of leaves cannot be read'):
+    first = json.loads(_leaves_path(folder, 0).read_text())
     leaves = first['leaves']
     for process in range(1, first['processes']):
-      path = folder / 'manifest' / f'{process}.json'
-      for name, leaf in _unsealed(path.read_text())['leaves'].items():
+      more = json.loads(_leaves_path(folder, process).read_text())['leaves']
+      for name, leaf in more.items():
         leaves[name]['pieces'].update(leaf['pieces'])
-    if first['step'] != int(folder.name):
-      raise ValueError(f'it belongs to step {first["step"]}')
+    if first['step'] != int(folder.parent.name):
+      raise _Damaged(f'it was saved at step {first["step"]}')
   return leaves
 
 
 def _metric(folder):
-  """The metric in a checkpoint's manifest; None if it cannot be read."""
+  """The metric a checkpoint was saved with; None if it cannot be read."""
   with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-    return _unsealed((folder / 'manifest' / '0.json').read_text())['metric']
+    return json.loads(_leaves_path(folder / _ITEM, 0).read_text())['metric']
   return None
 
 

@@ -3,8 +3,8 @@
 A term is a sum over predictions and the weight that its mean is over; the
 step divides once, after all sums over micro-batches and devices. The
 vocabulary's cross entropy is computed in chunks of rows, and its gradient
-already in the forward pass: three matrix products instead of four, and never
-`[tokens, vocab]` at once.
+already in the forward pass, while the logits are at hand: three matrix
+products, as without chunks, and never `[tokens, vocab]` at once.
 """
 
 from typing import NamedTuple
@@ -15,6 +15,8 @@ import jax.numpy as jnp
 # Logits held at once, in numbers: 2**22 float32 are 16 MiB, near a CPU's
 # last cache, and 8192 rows of a vocabulary of 512.
 _CHUNK = 2**22
+# Ids in a block of `sample`'s search: about the root of a vocabulary's size.
+_BLOCK = 64
 
 
 class Term(NamedTuple):
@@ -24,7 +26,7 @@ class Term(NamedTuple):
     sum: float32, sum of weights * nll; the only part with a gradient.
     weight: float32, what the mean is over; known from the batch alone.
     nll: float32 `[batch, n]`, nats.
-    correct: bool `[batch, n]`, whether the most likely value is the target.
+    correct: bool `[batch, n]`, whether no value is likelier than the target.
     targets: int32 `[batch, n]`.
     weights: float32 `[batch, n]`, 0 where there is no prediction.
   """
@@ -40,23 +42,22 @@ class Term(NamedTuple):
 def cross_entropy(features, table, bias, targets, weights):
   """Cross entropy of `features @ table.T + bias` against token ids.
 
+  The products run in the dtype of `features`, everything else in float32.
+
   Args:
     features: float `[batch, n, width]`.
     table: float `[vocab, width]`.
     bias: float `[vocab]` or None.
-    targets: int32 `[batch, n]`.
-    weights: float32 `[batch, n]`.
+    targets: int32 `[batch, n]`, in [0, vocab).
+    weights: float32 `[batch, n]`; they carry no gradient.
 
   Returns:
-    `Term`.
+    `Term`; the gradient of its `sum` reaches features, table and bias.
   """
   shape = targets.shape
-  width, vocab = features.shape[-1], table.shape[0]
-  if bias is None:
-    bias = jnp.zeros((vocab,), jnp.float32)
   total, nll, correct = _chunked(
-      features.reshape(-1, width), table, bias, targets.reshape(-1),
-      weights.reshape(-1))
+      features.reshape(-1, features.shape[-1]), table, bias,
+      targets.reshape(-1), weights.reshape(-1))
   return Term(total, jnp.sum(weights), nll.reshape(shape),
               correct.reshape(shape), targets, weights)
 
@@ -75,13 +76,16 @@ def binary_cross_entropy(logits, labels, weights):
   logits = logits.astype(jnp.float32)
   nll = jax.nn.softplus(logits) - labels * logits
   correct = (logits > 0) == (labels > 0)
-  return Term(jnp.sum(weights * nll), jnp.sum(weights),
-              nll,
-              correct, labels, weights)
+  return Term(jnp.sum(weights * nll), jnp.sum(weights), nll, correct, labels,
+              weights)
 
 
 def sample(keys, features, table, bias, temperature):
   """Draws ids from the softmax of `(features @ table.T + bias) / temperature`.
+
+  One uniform number per prediction is looked up in the cumulative
+  distribution; a Gumbel draw per id would cost many times the product. In
+  float32 an id of probability below about 1e-7 may never be drawn.
 
   Args:
     keys: one jax key per example `[batch]`; used up.
@@ -93,17 +97,20 @@ def sample(keys, features, table, bias, temperature):
   Returns:
     int32 `[batch, n]`.
   """
-  features, table = jax.lax.stop_gradient((features, table))
-  shift = 0.0 if bias is None else jax.lax.stop_gradient(bias)[None]
+  features, table, bias = jax.lax.stop_gradient((features, table, bias))
+  uniform = jax.vmap(
+      lambda key: jax.random.uniform(key, features.shape[1:2]))(keys)
 
-  def one(args):
-    key, rows = args
-    logits = _logits(rows, table) + shift
-    return jax.random.categorical(key, logits / temperature).astype(jnp.int32)
+  def part(_, rows):
+    features, uniform = rows
+    logits = _logits(features, table, bias) / temperature
+    exponentials = jnp.exp(logits - jnp.max(logits, -1, keepdims=True))
+    return None, _invert(exponentials, uniform)
 
-  # Examples are drawn a few at a time, so that logits stay small.
-  size = max(1, _CHUNK // (features.shape[1] * table.shape[0]))
-  return jax.lax.map(one, (keys, features), batch_size=size)
+  _, ids = _in_chunks(
+      part, None, (features.reshape(-1, features.shape[-1]),
+                   uniform.reshape(-1)), table.shape[0])
+  return ids.reshape(uniform.shape)
 
 
 def plain_cross_entropy(features, table, bias, targets, weights):
@@ -111,54 +118,66 @@ def plain_cross_entropy(features, table, bias, targets, weights):
   logits = jnp.einsum('bnw,vw->bnv', features, table,
                       preferred_element_type=jnp.float32)
   if bias is not None:
-    logits = logits + bias
+    logits = logits + bias[None, None]
   logs = jax.nn.log_softmax(logits)
-  nll = -jnp.take_along_axis(logs, targets[..., None], -1)[..., 0]
-  return Term(jnp.sum(weights * nll), jnp.sum(weights),
-              nll, jnp.argmax(logs, -1) == targets, targets, weights)
+  target = jnp.take_along_axis(logs, targets[..., None], -1)[..., 0]
+  return Term(-jnp.sum(weights * target), jnp.sum(weights), -target,
+              target >= jnp.max(logs, -1), targets, weights)
 
 
-def _logits(features, table):
-  return jnp.einsum('nw,vw->nv', features, table.astype(features.dtype),
-                    preferred_element_type=jnp.float32)
+def _logits(features, table, bias):
+  """float32 `[rows, vocab]`."""
+  logits = jnp.einsum('nw,vw->nv', features, table.astype(features.dtype),
+                      preferred_element_type=jnp.float32)
+  return logits if bias is None else logits + bias[None].astype(jnp.float32)
 
 
-def _scores(features, table, bias, targets):
-  """Logits, their log-sum-exp, nll and hits of some rows."""
-  logits = _logits(features, table) + bias[None]
+def _scores(rows, table, bias):
+  """Exponentials `[rows, vocab]`, their sums, nll and hits of some rows."""
+  features, targets, _ = rows
+  logits = _logits(features, table, bias)
   largest = jnp.max(logits, -1)
   exponentials = jnp.exp(logits - largest[:, None])
   normaliser = jnp.sum(exponentials, -1)
   target = jnp.take_along_axis(logits, targets[:, None], -1)[:, 0]
   nll = jnp.log(normaliser) + largest - target
+  # An argmax would cost as much as the rest of the softmax.
   return exponentials, normaliser, nll, target >= largest
 
 
 def _in_chunks(function, carry, rows, vocab):
   """Scans `function(carry, rows) -> (carry, out)` over chunks of rows.
 
-  The rows are padded with zeros (weight 0) to whole chunks of equal size.
+  A chunk takes every n-th row, so that it is spread over the devices when
+  the batch is. Rows are padded with zeros (weight 0) to whole chunks where
+  no near number of chunks divides them.
   """
-  count = rows[0].shape[0]
-  chunks = max(1, -(-count * vocab // _CHUNK))
+  count = jax.tree.leaves(rows)[0].shape[0]
+  least = max(1, -(-count * vocab // _CHUNK))
+  chunks = next((c for c in range(least, 2 * least) if count % c == 0), least)
   if chunks == 1:
     return function(carry, rows)
   size = -(-count // chunks)
+
   def split(x):
     padding = ((0, chunks * size - count),) + ((0, 0),) * (x.ndim - 1)
-    return jnp.pad(x, padding).reshape((chunks, size) + x.shape[1:])
+    x = jnp.pad(x, padding).reshape((size, chunks) + x.shape[1:])
+    return jnp.swapaxes(x, 0, 1)
+
+  def join(x):
+    x = jnp.swapaxes(x, 0, 1)
+    return x.reshape((size * chunks,) + x.shape[2:])[:count]
+
   carry, out = jax.lax.scan(function, carry, jax.tree.map(split, rows))
-  return carry, jax.tree.map(
-      lambda x: x.reshape((-1,) + x.shape[2:])[:count], out)
+  return carry, jax.tree.map(join, out)
 
 
 @jax.custom_vjp
 def _chunked(features, table, bias, targets, weights):
   """Weighted sum, nll and hits of `[rows]`; the first is differentiable."""
   def part(total, rows):
-    features, targets, weights = rows
-    _, _, nll, correct = _scores(features, table, bias, targets)
-    return total + jnp.sum(weights * nll), (nll, correct)
+    _, _, nll, correct = _scores(rows, table, bias)
+    return total + jnp.sum(rows[-1] * nll), (nll, correct)
 
   total, (nll, correct) = _in_chunks(
       part, jnp.zeros(()), (features, targets, weights), table.shape[0])
@@ -167,29 +186,32 @@ def _chunked(features, table, bias, targets, weights):
 
 def _forward(features, table, bias, targets, weights):
   """As `_chunked`, and the gradients for a cotangent of 1."""
+  ids = jnp.arange(table.shape[0])[None]
+
   def part(carry, rows):
     total, table_grad, bias_grad = carry
     features, targets, weights = rows
-    exponentials, normaliser, nll, correct = _scores(
-        features, table, bias, targets)
-    error = exponentials * (weights / normaliser)[:, None]
-    rows_index = jnp.arange(targets.shape[0])
-    error = error.at[rows_index, targets].add(-weights)
+    exponentials, normaliser, nll, correct = _scores(rows, table, bias)
+    # Of the logits: weight * (probability - 1 at the target).
+    error = (exponentials * (weights / normaliser)[:, None]
+             - jnp.where(ids == targets[:, None], weights[:, None], 0))
     small = error.astype(features.dtype)
     feature_grad = jnp.einsum('nv,vw->nw', small,
                               table.astype(features.dtype))
     table_grad += jnp.einsum('nv,nw->vw', small, features,
                              preferred_element_type=jnp.float32)
-    carry = (total + jnp.sum(weights * nll), table_grad,
-             bias_grad + jnp.sum(error, 0))
+    if bias is not None:
+      bias_grad += jnp.sum(error, 0)
+    carry = total + jnp.sum(weights * nll), table_grad, bias_grad
     return carry, (nll, correct, feature_grad)
 
-  zero = (jnp.zeros(()), jnp.zeros(table.shape, jnp.float32),
-          jnp.zeros(bias.shape, jnp.float32))
-  (total, table_grad, bias_grad), (nll, correct, feature_grad) = _in_chunks(
-      part, zero, (features, targets, weights), table.shape[0])
-  grads = (feature_grad, table_grad.astype(table.dtype),
-           bias_grad.astype(bias.dtype))
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32),
+                       (table, bias))
+  (total, *grads), (nll, correct, feature_grad) = _in_chunks(
+      part, (jnp.zeros(()), *zeros), (features, targets, weights),
+      table.shape[0])
+  grads = jax.tree.map(lambda grad, x: grad.astype(x.dtype),
+                       (feature_grad, *grads), (features, table, bias))
   return (total, nll, correct), grads
 
 
@@ -200,3 +222,35 @@ def _backward(grads, cotangents):
 
 
 _chunked.defvjp(_forward, _backward)
+
+
+def _invert(masses, uniform):
+  """The id at which the cumulative distribution passes a uniform number.
+
+  A running sum over the vocabulary is slow, so the block of ids is found
+  first, by the blocks' sums, and then the id within it.
+
+  Args:
+    masses: float32 `[rows, vocab]`, not normalised.
+    uniform: float32 `[rows]`, in [0, 1).
+
+  Returns:
+    int32 `[rows]`.
+  """
+  rows, vocab = masses.shape
+  masses = jnp.pad(masses, ((0, 0), (0, -vocab % _BLOCK)))
+  masses = masses.reshape(rows, -1, _BLOCK)
+  ends = jnp.cumsum(jnp.sum(masses, -1), -1)
+  goal = uniform * ends[:, -1]
+  block = _first_above(ends, goal)
+  inside = jnp.take_along_axis(masses, block[:, None, None], 1)[:, 0]
+  start = (jnp.take_along_axis(ends, block[:, None], 1)[:, 0]
+           - jnp.sum(inside, -1))
+  within = _first_above(jnp.cumsum(inside, -1), goal - start)
+  return jnp.minimum(block * _BLOCK + within, vocab - 1)
+
+
+def _first_above(ends, goal):
+  """Index of the first of `ends [rows, n]` above `goal [rows]`."""
+  index = jnp.sum((ends <= goal[:, None]).astype(jnp.int32), -1)
+  return jnp.minimum(index, ends.shape[1] - 1)

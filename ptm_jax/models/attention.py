@@ -11,18 +11,24 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from ptm_jax.errors import ConfigError
 from ptm_jax.models.layers import Dense, dropout, residual_scale
 from ptm_jax.models.positions import rotate
+
+# Added to the scores of what may not be seen, and the least a row's largest
+# score may count as: a row that sees nothing then sums to exactly 0.
+_HIDDEN, _LEAST = -1e30, -1e29
 
 
 @flax.struct.dataclass
 class Structure:
-  """Who may see whom; all that is given must hold.
+  """Who may see whom; all that is given must hold. Indices count from the
+  row's start, whatever the positions are.
 
   Attributes:
-    query_segments, key_segments: int32 `[batch, length]`; a query sees keys
-      of its own segment only, and segment 0 is padding that sees and shows
-      nothing.
+    query_segments, key_segments: int32 `[batch, length]` or None; a query
+      sees keys of its own segment only, and segment 0 is padding that sees
+      and shows nothing.
     prefix_length: int32 `[batch]` or None: where `causal`, keys before it
       are seen by every query.
     visibility: bool `[batch, query, key]` or None, True = may attend.
@@ -30,89 +36,139 @@ class Structure:
     window: static; largest index distance seen, or None.
   """
 
-  query_segments: jax.Array
-  key_segments: jax.Array
+  query_segments: jax.Array | None = None
+  key_segments: jax.Array | None = None
   prefix_length: jax.Array | None = None
   visibility: jax.Array | None = None
   causal: bool = flax.struct.field(pytree_node=False, default=False)
   window: int | None = flax.struct.field(pytree_node=False, default=None)
 
 
-def dense_mask(structure):
-  """The structure as bool `[batch, query, key]`, True = may attend."""
-  queries, keys = structure.query_segments, structure.key_segments
-  mask = ((queries[:, :, None] == keys[:, None, :])
-          & (queries[:, :, None] > 0))
-  rows = jnp.arange(queries.shape[1])[:, None]
-  columns = jnp.arange(keys.shape[1])[None, :]
+def dense_mask(structure, query_length, key_length):
+  """The structure as a mask.
+
+  Returns:
+    bool `[batch, query, key]`, True = may attend; batch is 1 where nothing
+    depends on the example.
+  """
+  mask = jnp.ones((1, query_length, key_length), bool)
+  rows = jnp.arange(query_length)[None, :, None]
+  columns = jnp.arange(key_length)[None, None, :]
   if structure.causal:
-    seen = (columns <= rows)[None]
+    seen = columns <= rows
     if structure.prefix_length is not None:
-      seen = seen | (columns[None] < structure.prefix_length[:, None, None])
+      seen = seen | (columns < structure.prefix_length[:, None, None])
     mask = mask & seen
   if structure.window is not None:
-    mask = mask & (jnp.abs(rows - columns) <= structure.window)[None]
+    mask = mask & (jnp.abs(rows - columns) <= structure.window)
+  if structure.query_segments is not None:
+    queries = structure.query_segments[:, :, None]
+    mask = mask & (queries == structure.key_segments[:, None, :])
+    mask = mask & (queries > 0)
   if structure.visibility is not None:
     mask = mask & structure.visibility
   return mask
 
 
 def attend(query, key, value, structure, bias=None, scale=1.0,
-           dropout_keys=None, dropout_rate=0.0, return_weights=False):
+           dropout_keys=None, dropout_rate=0.0, implementation=None):
   """Attention of every query over the keys that it may see.
 
   Args:
     query: `[batch, query, heads, head_dim]`.
     key, value: `[batch, key, kv heads, head_dim]`; kv heads divide heads.
     structure: `Structure`.
-    bias: float32 `[batch, heads, query, key]` added to the scores, or None.
+    bias: float32 `[batch or 1, heads, query, key]` added to the scores, or
+      None.
     scale: factor of the scores.
     dropout_keys: one jax key per example, or None.
     dropout_rate: fraction of the weights dropped.
-    return_weights: whether the weights are wanted too.
+    implementation: 'einsum', or one of `jax.nn.dot_product_attention`'s
+      ('xla', 'cudnn'), which drop nothing; None takes the fastest that fits.
 
   Returns:
     `[batch, query, heads, head_dim]`, exactly 0 for a query that may see
-    nothing; with `return_weights` also float32 `[batch, heads, query, key]`.
+    nothing, and so are the gradients that go through it.
+
+  Raises:
+    ConfigError: the implementation asked for cannot drop weights.
   """
-  mask = dense_mask(structure)
   drops = dropout_keys is not None and dropout_rate > 0
-  if _flash_fits(query, bias, drops, return_weights):
-    output = jax.nn.dot_product_attention(
-        query, key, value, mask=mask[:, None], scale=scale,
-        implementation='cudnn')
-    return jnp.where(jnp.any(mask, -1)[..., None, None], output, 0)
-  groups = query.shape[2] // key.shape[2]
-  if groups > 1:
-    key, value = (jnp.repeat(x, groups, 2) for x in (key, value))
-  scores = jnp.einsum('bqhd,bkhd->bhqk', query * scale, key,
+  if implementation is None:
+    flash = _flash_fits(query, key, bias, drops)
+    implementation = 'cudnn' if flash else 'einsum'
+  if implementation == 'einsum':
+    weights = attention_weights(query, key, structure, bias, scale)
+    weights = dropout(dropout_keys, weights, dropout_rate)
+    return _combine(weights.astype(value.dtype), value)
+  if drops:
+    raise ConfigError(f'attention by {implementation!r} cannot drop weights: '
+                      "use 'einsum', or no attention dropout")
+  mask = dense_mask(structure, query.shape[1], key.shape[1])
+  output = jax.nn.dot_product_attention(
+      query, key, value, bias=bias, mask=mask[:, None], scale=scale,
+      implementation=implementation)
+  # Those kernels average all values where nothing may be seen.
+  return jnp.where(jnp.any(mask, -1)[..., None, None], output, 0)
+
+
+def attention_weights(query, key, structure, bias=None, scale=1.0):
+  """The weights of `attend`, by plain products.
+
+  Returns:
+    float32 `[batch, heads, query, key]`; a row sums to 1, or to 0 where the
+    query may see nothing.
+  """
+  batch, length, num_heads, _ = query.shape
+  # Each of the g key heads serves h query heads.
+  query = query.reshape(batch, length, key.shape[2], -1, query.shape[3])
+  scores = jnp.einsum('bqghd,bkgd->bghqk', query, key,
                       preferred_element_type=jnp.float32)
+  scores = scale * scores.reshape(batch, num_heads, length, key.shape[1])
   if bias is not None:
     scores = scores + bias
-  weights = _masked_softmax(scores, mask[:, None])
-  if drops:
-    weights = dropout(dropout_keys, weights, dropout_rate, 'attention')
-  output = jnp.einsum('bhqk,bkhd->bqhd', weights.astype(value.dtype), value)
-  return (output, weights) if return_weights else output
+  mask = dense_mask(structure, length, key.shape[1])
+  return _softmax(scores + jnp.where(mask, 0, _HIDDEN)[:, None])
 
 
-def _masked_softmax(scores, mask):
-  """Softmax over what may be seen; a row that sees nothing is all zeros."""
-  scores = jnp.where(mask, scores, -1e30)
-  largest = jax.lax.stop_gradient(jnp.max(scores, -1, keepdims=True))
-  exponentials = jnp.where(mask, jnp.exp(scores - largest), 0)
+def _combine(weights, value):
+  """`[batch, heads, query, key]` over values -> `[batch, query, heads, d]`."""
+  batch, num_heads, length, keys = weights.shape
+  weights = weights.reshape(batch, value.shape[2], -1, length, keys)
+  output = jnp.einsum('bghqk,bkgd->bqghd', weights, value)
+  return output.reshape(batch, length, num_heads, -1)
+
+
+@jax.custom_jvp
+def _softmax(scores):
+  """Softmax over the last axis; zeros where all of a row is hidden."""
+  largest = jnp.maximum(jnp.max(scores, -1, keepdims=True), _LEAST)
+  exponentials = jnp.exp(scores - largest)
   total = jnp.sum(exponentials, -1, keepdims=True)
   return exponentials / jnp.maximum(total, 1e-30)
 
 
-def _flash_fits(query, bias, drops, return_weights):
-  """Whether cuDNN's kernel can express this attention, on a GPU in bf16."""
+@_softmax.defjvp
+def _softmax_jvp(primals, tangents):
+  # By hand, so that only the weights are kept for the backward pass.
+  weights, (tangent,) = _softmax(*primals), tangents
+  mean = jnp.sum(weights * tangent, -1, keepdims=True)
+  return weights, weights * (tangent - mean)
+
+
+def _flash_fits(query, key, bias, drops):
+  """Whether cuDNN's kernel can express this attention on this machine."""
   return (jax.default_backend() == 'gpu' and query.dtype == jnp.bfloat16
-          and bias is None and not drops and not return_weights)
+          and bias is None and not drops
+          and query.shape[-1] % 8 == 0 and query.shape[-1] <= 128
+          and query.shape[1] % 2 == 0 and key.shape[1] % 2 == 0)
 
 
 class Attention(nn.Module):
   """Multi-head attention, from a stack to itself or to another.
+
+  The weights are sown as `weights` when `intermediates` are mutable; see
+  `attention_maps`.
 
   Reference: Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped
   heads: Ainslie et al. 2023, arXiv:2305.13245.
@@ -147,13 +203,31 @@ class Attention(nn.Module):
                   ('embed', 'kv', 'head_dim'), name='value')(context)
     if positions is not None:
       query, key = rotate(query, positions), rotate(key, positions)
-    wanted = self.is_mutable_collection('intermediates')
-    output = attend(
-        query, key, value, structure, bias,
-        1 / math.sqrt(head_dim) if model.scale_attention else 1.0,
-        keys, model.attention_dropout, wanted)
-    if wanted:
-      output, weights = output
-      self.sow('intermediates', 'weights', weights)
+    scale = 1 / math.sqrt(head_dim) if model.scale_attention else 1.0
+    if self.is_mutable_collection('intermediates'):
+      self.sow('intermediates', 'weights',
+               attention_weights(query, key, structure, bias, scale))
+    output = attend(query, key, value, structure, bias, scale, keys,
+                    model.attention_dropout)
     return Dense(model, (model.width,), ('heads', 'head_dim', 'embed'),
                  scale=residual_scale(model), name='output')(output)
+
+
+def attention_maps(stack):
+  """The self attention weights that a stack's layers sowed, in their order.
+
+  Args:
+    stack: the intermediates of one `Stack`: `intermediates['stack']` of a
+      `Trunk`, or `['encoder']` of an `EncoderDecoder`.
+
+  Returns:
+    A list with float32 `[batch, heads, query, key]` for each layer, whether
+    the layers were unrolled, scanned or shared.
+  """
+  names = [name for name in ('layer', 'layers') if name in stack]
+  names = names or [f'layer_{index}' for index in range(len(stack))]
+  maps = []
+  for name in names:
+    for weights in stack[name]['attention']['weights']:
+      maps.extend(weights if weights.ndim == 5 else [weights])
+  return maps

@@ -3,6 +3,7 @@
 """
 
 import flax.linen as nn
+import jax.numpy as jnp
 
 from ptm_jax.models.layers import Dense, Norm, activation, normal, param_init
 
@@ -11,11 +12,16 @@ class LMHead(nn.Module):
   """The vocabulary head, up to but without the product with the table, which
   the loss computes in chunks.
 
+  T5 v1.0 multiplies the states by width**-0.5 before its tied table, whose
+  entries are of order 1. Nothing here does: `config.Model.scale_embeddings`
+  with a table stored smaller by sqrt(width) is the same function.
+
   Attributes:
     model: `config.Model`.
     vocab_size: rows of the table.
-    transform: BERT's dense layer, activation and norm before the table; a
-      factorised embedding needs it, or a plain projection, to its width.
+    transform: BERT's dense layer, activation and norm before the table; it
+      also goes to the width of a factorised embedding, for which there is a
+      plain projection otherwise.
     bias: whether each id has a bias.
   """
 
@@ -35,19 +41,17 @@ class LMHead(nn.Module):
 
     Returns:
       features `[batch, n, embedding width]`, table `[vocab, embedding
-      width]`, bias `[vocab]` or None. T5's tied head divides by sqrt(width),
-      since its scores are not divided elsewhere (`scale_attention` off).
+      width]`, bias `[vocab]` or None.
     """
     model = self.model
     width = model.embedding_width or model.width
     x = hidden
-    if self.transform or width != model.width:
-      x = Dense(model, (width,), ('embed', 'embed_out'), name='transform')(x)
     if self.transform:
+      x = Dense(model, (width,), ('embed', 'embed_out'), name='transform')(x)
       x = activation(model.activation)(x)
       x = Norm(model, name='transform_norm')(x)
-    if embedding is not None and not model.scale_attention:
-      x = x * model.width**-0.5
+    elif width != model.width:
+      x = Dense(model, (width,), ('embed', 'embed_out'), name='projection')(x)
     if embedding is None:
       embedding = self.param(
           'table', param_init(normal(model), 'vocab', 'embed'),
@@ -61,7 +65,9 @@ class LMHead(nn.Module):
 
 
 class TokenClassifier(nn.Module):
-  """Scores of every position: dense, activation (ELECTRA), linear."""
+  """Scores of every position: dense and activation if asked (ELECTRA), then
+  linear.
+  """
 
   model: object
   num_classes: int
@@ -76,5 +82,24 @@ class TokenClassifier(nn.Module):
       x = activation(model.activation)(
           Dense(model, (model.width,), ('embed', 'embed_out'),
                 name='transform')(x))
+    return Dense(model, (self.num_classes,), ('embed', 'classes'),
+                 name='classifier')(x)
+
+
+class PooledClassifier(nn.Module):
+  """Scores of a sequence from its first state, `[CLS]`: dense, tanh, linear.
+
+  Reference: Devlin et al. 2019, arXiv:1810.04805, and its released code.
+  """
+
+  model: object
+  num_classes: int
+
+  @nn.compact
+  def __call__(self, hidden):
+    """`[batch, n, width]` -> `[batch, num_classes]`."""
+    model = self.model
+    x = jnp.tanh(Dense(model, (model.width,), ('embed', 'embed_out'),
+                       name='pooler')(hidden[:, 0]))
     return Dense(model, (self.num_classes,), ('embed', 'classes'),
                  name='classifier')(x)

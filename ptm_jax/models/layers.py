@@ -18,6 +18,7 @@ _ACTIVATIONS = {
     'relu': nn.relu,
     'silu': nn.silu,
 }
+# T5 v1.1's published gate is the tanh form of GELU.
 _GATED = {'swiglu': 'silu', 'geglu': 'gelu_tanh'}
 
 
@@ -141,13 +142,18 @@ def dropout(keys, x, rate, *names):
   Args:
     keys: one jax key per example `[batch]`, or None for no dropout.
     x: float `[batch, ...]`.
-    rate: fraction dropped, in [0, 1).
+    rate: fraction dropped, in [0, 1); static.
     *names: of the random stream, strings or integers.
+
+  Returns:
+    Like `x`.
   """
   if keys is None or not rate:
     return x
-  keys = stream(keys, *names)
-  bits = jax.vmap(lambda key: jax.random.bits(key, x.shape[1:], jnp.uint16))(
-      keys)
-  keep = bits >= round(rate * 2**16)
-  return jnp.where(keep, x / (1 - rate), 0).astype(x.dtype)
+  size = math.prod(x.shape[1:])
+  # A 32-bit draw is cut in two: a 16-bit one costs as much as it.
+  bits = jax.vmap(lambda key: jax.random.bits(key, (-(-size // 2),)))(
+      stream(keys, *names))
+  bits = jax.lax.bitcast_convert_type(bits, jnp.uint16)
+  keep = bits.reshape(x.shape[0], -1)[:, :size] >= round(rate * 2**16)
+  return jnp.where(keep.reshape(x.shape), x / (1 - rate), 0).astype(x.dtype)

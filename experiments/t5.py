@@ -1,0 +1,38 @@
+"""T5: an encoder-decoder trained to fill spans behind sentinels.
+
+Paper: Raffel et al. 2020, arXiv:1910.10683, section 3.1. Base is the
+baseline of the study: 12 + 12 layers, width 768, 220 million parameters,
+128 sequences of 512 tokens, 2^19 updates.
+
+  python experiments/t5.py --config=:tiny --workdir=runs/t5
+"""
+
+from ptm_jax import config, presets
+from ptm_jax.data.corpora import python_docs
+from ptm_jax.objectives import span_corruption
+
+
+def get_config(arg=None):
+  """'base', 'small' or 'tiny', and kinds such as 'corpus=text'."""
+  size, kinds = presets.parse(arg)
+  experiment = config.Experiment(
+      objective=kinds.get('objective', span_corruption.Objective()),
+      corpus=kinds.get('corpus', python_docs.Corpus()),
+      model=config.Model(
+          depth=24, width=768, num_heads=12, mlp_dim=3072, activation='relu',
+          norm='rms', norm_position='pre', positions='t5', max_length=512,
+          use_bias=False, scale_attention=False, dropout=0.1,
+          attention_dropout=0.1),
+      tokenizer=config.Tokenizer(vocab_size=32128),
+      # 568 raw tokens fill an encoder of 512 and a decoder of 114.
+      data=config.Data(raw_length=568, batch_size=128),
+      optimizer=config.Optimizer(
+          name='adafactor', learning_rate=1e-2, schedule='inverse_sqrt',
+          warmup_steps=10_000, weight_decay=0.0),
+      num_steps=2**19)
+  return presets.shrink(experiment, size)
+
+
+if __name__ == '__main__':
+  from ptm_jax.__main__ import run_experiment
+  run_experiment(__file__)

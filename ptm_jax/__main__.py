@@ -1,0 +1,77 @@
+"""One door: `python -m ptm_jax VERB --flag=value ...`.
+
+`verbs/VERB.py` does the work; here errors become one line and an exit code.
+An experiment file ends in the same place through `run_experiment`.
+"""
+
+import sys
+
+from ptm_jax import __version__
+from ptm_jax.errors import ConfigError, PtmError
+from ptm_jax.find import find, names
+
+
+def main(argv=None):
+  """Runs a command line; returns the exit code."""
+  argv = list(sys.argv[1:] if argv is None else argv)
+  if argv and argv[0] == '--version':
+    print(f'ptm_jax {__version__}')
+    return 0
+  if not argv or argv[0] in ('--help', '-h', 'help'):
+    print(_usage())
+    return 0 if argv else ConfigError.exit_code
+  return _guarded(lambda: _run(argv[0], argv[1:]))
+
+
+def run_experiment(config_file):
+  """Main of an experiment file: its own file is the default of `--config`,
+  and its kind of config chooses the verb. Exits with the code."""
+  argv = sys.argv[1:]
+
+  def run():
+    from ptm_jax import config
+    from ptm_jax.command_line import load_config
+    settings = load_config(config_file)
+    verb = 'compare' if isinstance(settings, config.Comparison) else 'pretrain'
+    return _run(verb, argv, config_file)
+
+  sys.exit(_guarded(run))
+
+
+def _run(verb_name, argv, config_file=''):
+  from ptm_jax import command_line
+  verb = find('verbs', verb_name)
+  try:
+    flags = command_line.parse(verb, argv, config_file)
+  except command_line.Help as text:
+    print(text)
+    return 0
+  verb.run(flags)
+  return 0
+
+
+def _guarded(function):
+  try:
+    return function()
+  except PtmError as error:
+    print(f'ptm_jax: {" ".join(str(error).split())}', file=sys.stderr)
+    return error.exit_code
+  except KeyboardInterrupt:
+    print('ptm_jax: stopped before anything was to be saved', file=sys.stderr)
+    return 75
+  except BrokenPipeError:
+    return 0
+
+
+def _usage():
+  lines = ['usage: python -m ptm_jax VERB --flag=value ...', '',
+           'Verbs (each has --help):']
+  for name in names('verbs'):
+    summary = find('verbs', name).__doc__.strip().splitlines()[0]
+    lines.append(f'  {name:10} {summary}')
+  lines += ['', 'python -m ptm_jax --version prints the version.']
+  return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+  sys.exit(main())

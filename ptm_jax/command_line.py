@@ -1,0 +1,164 @@
+"""Flags of the verbs: an experiment's settings, typed, and a verb's own.
+
+absl and ml_collections do the parsing; what they report as tracebacks or as
+exit code 1 becomes one line and exit code 2 here.
+"""
+
+import dataclasses
+import difflib
+import importlib.util
+import pathlib
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+
+from ptm_jax.errors import ConfigError
+
+
+class Help(Exception):
+  """`--help` was asked for; its text is the message."""
+
+
+def parse(verb, argv, config_file=''):
+  """Parses a verb's command line.
+
+  Args:
+    verb: a `Verb` class: its docstring is the help, `flags` its own flags
+      `{name: (default, help)}`, `takes_config` whether it reads `--config`.
+    argv: arguments behind the verb.
+    config_file: default of `--config`: the experiment file that is run.
+
+  Returns:
+    an object with the flags as attributes, `config` among them.
+
+  Raises:
+    ConfigError: a flag, a setting or the experiment file cannot be used.
+    Help: `--help` was given.
+  """
+  values = flags.FlagValues()
+  for name, (default, text) in verb.flags.items():
+    define = (flags.DEFINE_boolean if isinstance(default, bool)
+              else flags.DEFINE_string)
+    define(name, default, text, flag_values=values)
+  wants_help = any(arg in ('--help', '-help', '-h', '--helpfull')
+                   for arg in argv)
+  spec, argv = _take_config(argv, config_file)
+  config = None
+  if verb.takes_config and spec:
+    config = load_config(spec)
+  if wants_help:
+    raise Help(_help(verb, spec, config))
+  if verb.takes_config:
+    if not spec:
+      raise ConfigError('--config is missing: name an experiment file, such '
+                        'as --config=experiments/bert.py:tiny')
+    config_flags.DEFINE_config_dataclass(
+        'config', config, flag_values=values, sys_argv=['', *argv])
+  elif spec:
+    raise ConfigError(f'--config={spec}: this verb takes no experiment')
+  try:
+    rest = values(['', *argv])
+  except flags.UnrecognizedFlagError as error:
+    raise ConfigError(_unknown(error.flagname, verb, config)) from error
+  except (flags.Error, KeyError, AttributeError, ValueError,
+          TypeError) as error:
+    raise ConfigError(_explain(error, argv, config)) from error
+  if rest[1:]:
+    raise ConfigError(f'unexpected argument {rest[1]!r}: flags are written '
+                      '--name=value')
+  return values
+
+
+def load_config(spec):
+  """Calls `get_config` of `FILE` or `FILE:ARGUMENT`.
+
+  Raises:
+    ConfigError: there is no such file, or it has no `get_config`.
+  """
+  path, _, argument = spec.partition(':')
+  file = pathlib.Path(path)
+  if not file.is_file():
+    raise ConfigError(f'--config={spec}: there is no file {path}')
+  module_spec = importlib.util.spec_from_file_location(
+      f'ptm_jax_experiment_{file.stem}', file)
+  if module_spec is None:
+    raise ConfigError(f'--config={spec}: {path} is not a Python file')
+  module = importlib.util.module_from_spec(module_spec)
+  # Dataclasses of the file look their module up by name.
+  sys.modules[module_spec.name] = module
+  module_spec.loader.exec_module(module)
+  if not hasattr(module, 'get_config'):
+    raise ConfigError(f'--config={spec}: {path} defines no get_config(arg)')
+  return module.get_config(argument)
+
+
+def _take_config(argv, default):
+  """The value of `--config`, completed by the running file, and the rest."""
+  spec, rest = default, []
+  argv = iter(argv)
+  for arg in argv:
+    name, equals, value = arg.partition('=')
+    if name in ('--config', '-config'):
+      spec = value if equals else next(argv, '')
+      if spec.startswith(':'):
+        spec = default + spec
+    else:
+      rest.append(arg)
+  return spec, rest
+
+
+def settings(config, prefix='config'):
+  """Yields `(dotted flag name, value)` of every setting."""
+  if dataclasses.is_dataclass(config):
+    for field in dataclasses.fields(config):
+      yield from settings(getattr(config, field.name),
+                          f'{prefix}.{field.name}')
+  elif isinstance(config, dict) and config:
+    for name, value in config.items():
+      yield from settings(value, f'{prefix}.{name}')
+  else:
+    yield prefix, config
+
+
+def _unknown(name, verb, config):
+  known = [*verb.flags, 'config', 'help',
+           *(dict(settings(config)) if config else ())]
+  near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+  return (f'there is no flag --{name}' + (
+      f'; nearest: {", ".join("--" + one for one in near)}' if near
+      else '; see --help'))
+
+
+def _explain(error, argv, config):
+  """One line for what ml_collections and absl raise."""
+  known = dict(settings(config)) if config else {}
+  for arg in argv:
+    name, equals, value = arg.lstrip('-').partition('=')
+    if name.startswith('config.') and name not in known:
+      near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+      return (f'there is no setting --{name}' + (
+          f'; nearest: {", ".join("--" + one for one in near)}' if near
+          else '; see --help'))
+    if name in known and not equals:
+      return f'--{name} needs a value: --{name}=VALUE'
+    del value
+  message = ' '.join(str(error).split())
+  return message if len(message) < 300 else message[:300] + ' ...'
+
+
+def _help(verb, spec, config):
+  lines = [verb.__doc__.strip(), '', 'Flags:']
+  for name, (default, text) in verb.flags.items():
+    shown = str(default).lower() if isinstance(default, bool) else (
+        repr(default))
+    lines.append(f'  --{name}={shown}  {text}')
+  if verb.takes_config:
+    lines.append('  --config=FILE[:ARGUMENT]  experiment file, and a size '
+                 '(tiny, small, base) or kinds (corpus=text)')
+    if config is None:
+      lines += ['', 'With --config=FILE, --help lists its settings too.']
+    else:
+      lines += ['', f'Settings of {spec} and their defaults:']
+      lines += [f'  --{name}={value!r}' for name, value in settings(config)]
+  return '\n'.join(lines)

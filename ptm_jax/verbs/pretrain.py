@@ -1,0 +1,40 @@
+"""`pretrain`: one objective, one run."""
+
+import pathlib
+
+from ptm_jax.errors import ConfigError
+
+
+class Verb:
+  """Pre-trains one experiment; the same command resumes it."""
+
+  takes_config = True
+  flags = {
+      'workdir': ('', 'folder of the run: checkpoints, metrics, report'),
+      'init_from': ('', 'work directory whose networks a new run starts from'),
+      'dry_run': (False, 'print parameters, FLOPs, memory, time and disk; '
+                         'write nothing'),
+  }
+
+  @staticmethod
+  def run(flags):
+    from ptm_jax import config, setup_jax
+    settings = flags.config
+    if not isinstance(settings, config.Experiment):
+      raise ConfigError('--config holds a comparison: use the verb compare')
+    setup_jax.configure()
+    from ptm_jax import budget, compare, report, train
+    train.first_error([settings])
+    if flags.dry_run:
+      budget.print_table({'': settings})
+      return
+    if not flags.workdir:
+      raise ConfigError('--workdir is missing: name a folder for the run')
+    path = pathlib.Path(flags.workdir)
+    name = config.name_of(settings.objective)[1]
+    entries, _ = compare.run_and_score(
+        [settings], [path], name, init_from=flags.init_from or None)
+    report.build(path)
+    for metric, value in sorted(entries[0]['metrics'].items()):
+      print(f'{metric}: {value:.4f}')
+    print(f'report: {path / "report.html"}')
