@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import meta
 
+from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import ConfigError
 from ptm_jax.step import make_evaluation_step, make_hparams, make_init
 
@@ -101,7 +102,7 @@ def settle(experiment, objective, seconds_per_step=None):
   tokens = batch_size * experiment.data.raw_length
   cost = {
       'tokens': lambda: tokens,
-      'loss_tokens': lambda: loss_tokens(objective, _full_windows(
+      'loss_tokens': lambda: loss_tokens(objective, full_windows(
           experiment.data.raw_length, batch_size)),
       'flops': lambda: training_flops(objective, batch_size),
       'seconds': lambda: seconds_per_step(),
@@ -114,7 +115,8 @@ def settle(experiment, objective, seconds_per_step=None):
   return dataclasses.replace(experiment, num_steps=num_steps)
 
 
-def _full_windows(raw_length, batch_size):
+def full_windows(raw_length, batch_size):
+  """A batch of windows without padding, of no particular text."""
   rows = np.ones((batch_size, raw_length), np.int32)
   ones = np.zeros((batch_size,), np.int32)
   return {'tokens': rows, 'segment_ids': rows,
@@ -178,3 +180,32 @@ def _memory(objective, batch_size):
   jaxpr = jax.make_jaxpr(make_evaluation_step(objective))(params, windows)
   results = [product.outvars[0].aval for product, _ in _products(jaxpr.jaxpr)]
   return sum(2 * math.prod(x.shape) * x.dtype.itemsize for x in results)
+
+
+def print_table(experiments):
+  """Prints `describe` of each experiment, one row each; writes nothing.
+
+  Args:
+    experiments: `{name: config.Experiment}`.
+  """
+  rows = {}
+  for name, experiment in experiments.items():
+    objective = experiment.objective.bind(
+        experiment.model, Vocabulary(experiment.tokenizer.vocab_size),
+        experiment.data.raw_length)
+    if experiment.budget.clock == 'seconds':
+      print(f'{name}: the budget of {experiment.budget.amount:g} seconds '
+            'becomes steps by a measurement when the run starts')
+    else:
+      experiment = settle(experiment, objective)
+    rows[name] = describe(experiment, objective)
+  units = {'flops_per_step': (1e9, 'GFLOP'), 'total_flops': (1e12, 'TFLOP'),
+           'peak_memory_bytes': (2**20, 'MiB'), 'disk_bytes': (2**20, 'MiB'),
+           'seconds': (1, 's')}
+  for name, row in rows.items():
+    if name:
+      print(f'{name}:')
+    for key, value in row.items():
+      factor, unit = units.get(key, (1, ''))
+      label = key.removesuffix('_bytes').replace('_', ' ')
+      print(f'  {label:18} {value / factor:>16,.{1 if unit else 0}f} {unit}')

@@ -53,11 +53,12 @@ def parse(verb, argv, config_file=''):
     if not spec:
       raise ConfigError('--config is missing: name an experiment file, such '
                         'as --config=experiments/bert.py:tiny')
-    config_flags.DEFINE_config_dataclass(
-        'config', config, flag_values=values, sys_argv=['', *argv])
   elif spec:
     raise ConfigError(f'--config={spec}: this verb takes no experiment')
   try:
+    if verb.takes_config:
+      config_flags.DEFINE_config_dataclass(
+          'config', config, flag_values=values, sys_argv=['', *argv])
     rest = values(['', *argv])
   except flags.UnrecognizedFlagError as error:
     raise ConfigError(_unknown(error.flagname, verb, config)) from error

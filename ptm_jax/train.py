@@ -22,6 +22,7 @@ from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.compile import compile_program
 from ptm_jax.config import Experiment, name_of
 from ptm_jax.data.prepare import Prepared, prepare
+from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.data.windows import Windows, batches, evaluation_batches
 from ptm_jax.errors import ConfigError, DivergedError, Stopped
 from ptm_jax.evaluate import evaluate
@@ -84,7 +85,6 @@ def set_up(experiments):
 
 def _bind_early(experiment):
   """Refuses a model that does not fit before anything expensive starts."""
-  from ptm_jax.data.vocabulary import Vocabulary
   experiment.objective.bind(
       experiment.model, Vocabulary(experiment.tokenizer.vocab_size),
       experiment.data.raw_length)

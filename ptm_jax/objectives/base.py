@@ -20,6 +20,7 @@ import jax.numpy as jnp
 
 from ptm_jax import config
 from ptm_jax.errors import ConfigError
+from ptm_jax.models.attention import attention_maps
 from ptm_jax.models.encoder_decoder import EncoderDecoder
 from ptm_jax.models.transformer import Trunk
 from ptm_jax.objectives import arrange
@@ -205,7 +206,9 @@ class BaseObjective(config.Component):
     """
     stack = jax.vmap(self.read)(windows)
     _, state = self._apply(params, stack, None, mutable=['intermediates'])
-    return attention_weights(state['intermediates']), stack['inputs']
+    sown = state['intermediates']
+    side = 'encoder' if self.model.form == 'encoder_decoder' else 'stack'
+    return attention_maps(sown[side]), stack['inputs']
 
   def features(self, params, windows, keys=None):
     """The trunk's states of uncorrupted windows.
@@ -232,17 +235,6 @@ class BaseObjective(config.Component):
       stack['prefix_length'] = jnp.full(
           stack['inputs'].shape[:1], stack['inputs'].shape[1], jnp.int32)
     return module.apply(variables, stack, keys, **options)
-
-
-def attention_weights(intermediates):
-  """The attention weights that a stack sowed, layer by layer, each float32
-  `[batch, heads, queries, keys]`; cross attention is left out."""
-  found = []
-  for path, leaf in jax.tree_util.tree_leaves_with_path(intermediates):
-    name = jax.tree_util.keystr(path)
-    if 'attention' in name and 'cross' not in name:
-      found.append((name, leaf))
-  return [leaf for _, leaf in found]
 
 
 # What a stack may read; `offset` is added to the token embeddings, so that
