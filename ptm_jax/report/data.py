@@ -1,0 +1,104 @@
+"""What a report is made of, read from a work directory's files."""
+
+import dataclasses
+import json
+import pathlib
+
+from ptm_jax import config, metrics
+from ptm_jax.errors import DataError
+
+
+@dataclasses.dataclass
+class Data:
+  """A work directory, read.
+
+  Attributes:
+    path: the directory.
+    results: what `results.json` holds.
+    config: what `config.json` holds, as JSON values.
+    groups: `{name: entries}`, an entry of `results['runs']` per seed.
+    curves: `{workdir of a run: lines of its metrics.jsonl}`.
+    attention: `{name: attention.json of its first run}`, where there is one.
+    settings: `{name: config of its first run}`, where it is readable.
+  """
+
+  path: pathlib.Path
+  results: dict
+  config: dict
+  groups: dict
+  curves: dict
+  attention: dict
+  settings: dict
+
+
+def read(path):
+  """Reads a work directory.
+
+  Raises:
+    DataError: a file is missing or damaged; the message names it.
+  """
+  path = pathlib.Path(path)
+  results = _json(path / 'results.json')
+  groups, curves, attention, settings = {}, {}, {}, {}
+  try:
+    for entry in results['runs']:
+      place = _inside(path, entry['workdir'])
+      name = entry['name']
+      groups.setdefault(name, []).append(entry)
+      curves[entry['workdir']] = metrics.read(place)
+      if name not in attention and (place / 'attention.json').exists():
+        attention[name] = _json(place / 'attention.json')
+      if name not in settings and (place / 'config.json').exists():
+        settings[name] = config.read(place / 'config.json')
+      for key in ('metrics', 'seed', 'flops', 'seconds', 'tokens_seen',
+                  'tokens_with_loss', 'num_steps', 'parameters'):
+        entry[key]
+  except (KeyError, TypeError, AttributeError) as error:
+    raise DataError(f'{path / "results.json"} is damaged: {error!r}; run the '
+                    'same command again') from error
+  return Data(path, results, _json(path / 'config.json'), groups, curves,
+              attention, settings)
+
+
+def _inside(path, relative):
+  """A run's directory, which must lie inside the comparison's."""
+  place = (path / relative).resolve()
+  if not place.is_relative_to(path.resolve()):
+    raise DataError(f'{path / "results.json"} names {relative!r}, which lies '
+                    'outside its folder')
+  return place
+
+
+def _json(path):
+  try:
+    value = json.loads(path.read_text(encoding='utf8'))
+  except OSError as error:
+    raise DataError(f'{path} cannot be read ({error.strerror}): train the run '
+                    'first') from error
+  except ValueError as error:
+    raise DataError(f'{path} is damaged: {error}') from error
+  if not isinstance(value, dict):
+    raise DataError(f'{path} is damaged: not a JSON object')
+  return value
+
+
+def terms(entries):
+  """Names of the terms that a group was scored on."""
+  return [name.split('/')[1] for name in entries[0]['metrics']
+          if name.startswith('validation/') and name.endswith('/nll')]
+
+
+def tasks(data):
+  """Names of the downstream tasks that any run was scored on."""
+  found = {}
+  for entries in data.groups.values():
+    for name in entries[0]['metrics']:
+      if name.endswith('/chance'):
+        found[name.removesuffix('/chance')] = True
+  return list(found)
+
+
+def values(entries, name):
+  """One metric of every seed that has it."""
+  return [entry['metrics'][name] for entry in entries
+          if entry['metrics'].get(name) is not None]

@@ -1,0 +1,59 @@
+"""Settings of all tests: one CPU device, strict shapes, kept compilations."""
+
+import os
+import pathlib
+import subprocess
+import zlib
+
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+
+import jax  # noqa: E402  (after the platform is chosen)
+import pytest  # noqa: E402
+
+from ptm_jax import setup_jax  # noqa: E402
+
+ROOT = pathlib.Path(__file__).parent.parent
+DATA = ROOT.parent / 'shared' / 'data'
+
+setup_jax.configure()
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+
+@pytest.fixture
+def shared_data():
+  """The folder of real data; a test is skipped where it is absent."""
+  if not DATA.is_dir():
+    pytest.skip(f'no real data at {DATA}')
+  return DATA
+
+
+def pytest_addoption(parser):
+  parser.addoption('--rotate', action='store_true',
+                   help='of the slow tests: those of changed objectives and a '
+                        'third of the rest, chosen by the commit')
+
+
+def pytest_collection_modifyitems(config, items):
+  if not config.getoption('--rotate'):
+    return
+  commit = _git('rev-parse', 'HEAD').strip()
+  changed = _git('diff', '--name-only', 'HEAD~1', 'HEAD').split()
+  turn = int(commit[:8] or '0', 16) % 3
+  names = {pathlib.Path(name).stem for name in changed
+           if name.startswith('ptm_jax/objectives/')}
+  kept, left = [], []
+  for item in items:
+    wanted = (any(name in item.nodeid for name in names)
+              or 'slow' not in item.keywords
+              or zlib.crc32(item.nodeid.encode()) % 3 == turn)
+    (kept if wanted else left).append(item)
+  config.hook.pytest_deselected(items=left)
+  items[:] = kept
+
+
+def _git(*arguments):
+  try:
+    return subprocess.run(['git', *arguments], cwd=ROOT, text=True,
+                          capture_output=True, check=False).stdout
+  except OSError:
+    return ''
