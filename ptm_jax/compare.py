@@ -9,9 +9,11 @@ import json
 import pathlib
 import time
 
-from ptm_jax import config, report, transfer, workdir
+from ptm_jax import report, serialize, transfer, workdir
+from ptm_jax.assemble import first_error
 from ptm_jax.errors import ConfigError
-from ptm_jax.train import first_error, train
+from ptm_jax.find import name_of
+from ptm_jax.train import train
 
 
 def compare(comparison, path, say=print):
@@ -58,7 +60,7 @@ def compare(comparison, path, say=print):
 def _refuse_another(comparison, path):
   recorded = path / 'config.json'
   if recorded.exists():
-    changed = config.differences(config.read(recorded), comparison)
+    changed = serialize.differences(serialize.read(recorded), comparison)
     # More objectives may join; those that ran must be what they were.
     changed = {name: values for name, values in changed.items()
                if not (name.startswith(('runs.', 'learning_rates'))
@@ -116,7 +118,7 @@ def corpus_facts(setup):
   """What the report says about the text."""
   prepared = setup.prepared
   return {
-      'name': config.name_of(setup.experiments[0].corpus)[1],
+      'name': name_of(setup.experiments[0].corpus)[1],
       'hash': prepared.corpus_hash,
       'tokenizer_hash': prepared.tokenizer.hash,
       **{f'{split}_tokens': store.num_tokens

@@ -5,12 +5,12 @@ The dataclasses are not frozen, because absl flags assign to their fields;
 chosen in an experiment file (an objective, a corpus); its fields are flags.
 """
 
+import copy
 import dataclasses
 import difflib
-import json
 
 from ptm_jax.errors import ConfigError
-from ptm_jax.find import find, name_of
+from ptm_jax.find import find
 
 
 @dataclasses.dataclass
@@ -141,6 +141,11 @@ class Tokenizer:
     """Raises ConfigError if a field has a value that cannot work."""
     check_choices(self, 'tokenizer', {'kind': ('unigram', 'bpe')})
     check_positive(self, 'tokenizer', 'vocab_size', 'train_bytes')
+    # 7 control ids, 100 sentinels, 256 bytes and some room for text.
+    if not self.path and self.vocab_size < 400:
+      raise ConfigError(f'tokenizer.vocab_size={self.vocab_size} is too small: '
+                        'control ids, sentinels and bytes alone are 363; use '
+                        'at least 400')
 
 
 @dataclasses.dataclass
@@ -373,79 +378,12 @@ class Comparison:
 
   def experiment(self, name, seed):
     """The `Experiment` of one run of this comparison."""
-    base = from_json(to_json(self.base))
-    base.objective = from_json(to_json(self.runs[name]))
+    base = copy.deepcopy(self.base)
+    base.objective = copy.deepcopy(self.runs[name])
     base.optimizer.learning_rate = self.learning_rates.get(
         name, base.optimizer.learning_rate)
     base.seed = seed
     return base
-
-
-_GROUPS = {cls.__name__: cls for cls in (
-    Model, Tokenizer, Data, Optimizer, Budget, Compute, Checkpoints,
-    Evaluation, Experiment, Comparison)}
-
-
-def to_json(config):
-  """A config as plain JSON values; every dataclass carries its `type`."""
-  if isinstance(config, Component):
-    folder, name = name_of(config)
-    fields = {'type': f'{folder}/{name}'}
-  elif dataclasses.is_dataclass(config):
-    fields = {'type': type(config).__name__}
-  elif isinstance(config, dict):
-    return {key: to_json(value) for key, value in config.items()}
-  elif isinstance(config, (tuple, list)):
-    return [to_json(value) for value in config]
-  else:
-    return config
-  fields.update((field.name, to_json(getattr(config, field.name)))
-                for field in dataclasses.fields(config))
-  return fields
-
-
-def from_json(values):
-  """The config that `to_json` wrote; raises ConfigError on anything else."""
-  if isinstance(values, list):
-    return tuple(from_json(value) for value in values)
-  if not isinstance(values, dict):
-    return values
-  if 'type' not in values:
-    return {key: from_json(value) for key, value in values.items()}
-  kind = values['type']
-  cls = _GROUPS.get(kind) or find(*str(kind).partition('/')[::2])
-  known = [field.name for field in dataclasses.fields(cls)]
-  for name in values:
-    if name != 'type' and name not in known:
-      near = difflib.get_close_matches(name, known, n=1)
-      raise ConfigError(f'{kind} has no setting {name!r}; '
-                        f'nearest: {near[0] if near else ", ".join(known)}')
-  return cls(**{name: from_json(value) for name, value in values.items()
-                if name != 'type'})
-
-
-def read(path):
-  """The config in a `config.json`; raises ConfigError if it is unreadable."""
-  try:
-    return from_json(json.loads(path.read_text(encoding='utf8'))['config'])
-  except (OSError, ValueError, KeyError, TypeError) as error:
-    raise ConfigError(f'{path} is not a readable config: {error!r}') from error
-
-
-def differences(old, new, prefix=''):
-  """Dotted names whose values differ, as `{name: (old, new)}`."""
-  old, new = to_json(old), to_json(new)
-  result = {}
-
-  def walk(a, b, name):
-    if isinstance(a, dict) and isinstance(b, dict):
-      for key in dict.fromkeys([*a, *b]):
-        walk(a.get(key), b.get(key), f'{name}.{key}' if name else key)
-    elif a != b:
-      result[name] = (a, b)
-
-  walk(old, new, prefix)
-  return result
 
 
 def check_choices(config, group, choices):

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from flax.core import meta
 
-from ptm_jax import config
+from ptm_jax import config, serialize
 from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
@@ -95,7 +95,7 @@ def load(path, step=None):
     CheckpointError: there is no usable checkpoint.
   """
   path = pathlib.Path(path)
-  settings = config.read(path / 'config.json')
+  settings = serialize.read(path / 'config.json')
   tokenizer = Tokenizer.load(path / 'tokenizer')
   objective = settings.objective.bind(
       settings.model, tokenizer.vocabulary, settings.data.raw_length)

@@ -18,90 +18,16 @@ import jax
 import numpy as np
 
 from ptm_jax import budget, lock, metrics, workdir
+from ptm_jax.assemble import Setup, set_up
 from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.compile import compile_program
-from ptm_jax.config import Experiment, name_of
-from ptm_jax.data.prepare import Prepared, prepare
-from ptm_jax.data.vocabulary import Vocabulary
-from ptm_jax.data.windows import Windows, batches, evaluation_batches
-from ptm_jax.errors import ConfigError, DivergedError, Stopped
+from ptm_jax.data.windows import batches, evaluation_batches
+from ptm_jax.errors import DivergedError, Stopped
 from ptm_jax.evaluate import evaluate
+from ptm_jax.find import name_of
 from ptm_jax.progress import Progress
 from ptm_jax.signals import Signals
-from ptm_jax.step import make_hparams, read_clock
-
-
-@dataclasses.dataclass
-class Setup:
-  """What trials share: data and the bound objective.
-
-  Attributes:
-    experiments: one per trial, budgets settled.
-    prepared: tokenizer, stores and hashes.
-    windows: `Windows` by split.
-    objective: bound with the largest sizes of all trials.
-    hparams: the numbers of each trial's state.
-    flops: training FLOPs of one update of one trial.
-  """
-
-  experiments: list[Experiment]
-  prepared: Prepared
-  windows: dict[str, Windows]
-  objective: Any
-  hparams: list[Any]
-  flops: float
-
-
-def set_up(experiments):
-  """Validates, prepares the data, binds the objective, settles the budget.
-
-  Everything that can be refused is refused here, before any compilation.
-  """
-  first = experiments[0]
-  for experiment in experiments:
-    experiment.validate()
-  for experiment in experiments:  # refused before the corpus is read
-    _bind_early(experiment)
-  prepared = prepare(first.corpus, first.tokenizer)
-  windows = {split: Windows(store, first.data.raw_length, first.data.packing)
-             for split, store in prepared.stores.items()}
-  def bind(experiment, sizes=None):
-    return experiment.objective.bind(
-        experiment.model, prepared.tokenizer.vocabulary,
-        experiment.data.raw_length, sizes)
-  bound = [bind(experiment) for experiment in experiments]
-  sizes = {name: max(one.sizes[name] for one in bound)
-           for name in bound[0].sizes}
-  objective = bind(first, sizes)
-  experiments = [budget.settle(experiment, objective,
-                               lambda: _seconds_per_step(experiment, objective))
-                 for experiment in experiments]
-  return Setup(
-      experiments, prepared, windows, objective,
-      [make_hparams(one, experiment.optimizer)
-       for one, experiment in zip(bound, experiments, strict=True)],
-      budget.training_flops(objective, first.data.batch_size))
-
-
-def _bind_early(experiment):
-  """Refuses a model that does not fit before anything expensive starts."""
-  experiment.objective.bind(
-      experiment.model, Vocabulary(experiment.tokenizer.vocab_size),
-      experiment.data.raw_length)
-
-
-def _seconds_per_step(experiment, objective, repeats=3):
-  """Measures an update on made-up windows, compilation excluded."""
-  program = compile_program(experiment, objective)
-  hparams = make_hparams(objective, experiment.optimizer)
-  state = program.init([jax.random.key(0)], [hparams])
-  windows = program.put([budget.full_windows(
-      experiment.data.raw_length, experiment.data.batch_size)])
-  state, _ = jax.block_until_ready(program.step(state, windows))
-  start = time.perf_counter()
-  for _ in range(repeats):
-    state, _ = jax.block_until_ready(program.step(state, windows))
-  return (time.perf_counter() - start) / repeats
+from ptm_jax.step import read_clock
 
 
 @dataclasses.dataclass
@@ -358,12 +284,3 @@ def _seconds_so_far(path, step):
   lines = [line for line in metrics.read(path)
            if line.get('kind') == 'train' and line['step'] <= step]
   return lines[-1]['seconds'] if lines else 0.0
-
-
-def first_error(experiments):
-  """Raises the ConfigError that `set_up` would, without any data."""
-  for experiment in experiments:
-    experiment.validate()
-    _bind_early(experiment)
-  if not experiments:
-    raise ConfigError('nothing to train')

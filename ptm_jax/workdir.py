@@ -12,7 +12,7 @@ import pathlib
 import platform
 import subprocess
 
-from ptm_jax import config, optimizers
+from ptm_jax import optimizers, serialize
 from ptm_jax.errors import CheckpointError, ConfigError
 
 # Settings that leave the result as it is, so that they may change.
@@ -55,7 +55,7 @@ def record(settings, **facts):
       versions[name] = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
       versions[name] = None
-  return {'config': config.to_json(settings),
+  return {'config': serialize.to_json(settings),
           'versions': {'python': platform.python_version(), **versions},
           'source_revision': revision(), **facts}
 
@@ -74,10 +74,10 @@ def refuse_changes(path, settings, corpus_hash, tokenizer_hash, step):
       names it with both values.
   """
   path = pathlib.Path(path)
-  old = config.read(path)
+  old = serialize.read(path)
   facts = json.loads(path.read_text(encoding='utf8'))
   changed = {name: values for name, values
-             in config.differences(old, settings).items()
+             in serialize.differences(old, settings).items()
              if not name.startswith(_HARMLESS)}
   schedule = ('num_steps', 'optimizer.schedule', 'optimizer.decay_share',
               'optimizer.final_fraction', 'budget.amount', 'budget.clock')

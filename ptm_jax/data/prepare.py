@@ -15,11 +15,11 @@ import shutil
 import sys
 import tempfile
 
-from ptm_jax.config import to_json
 from ptm_jax.data import tokenizer as tokenizers
 from ptm_jax.data.documents import cache_dir, split_of
 from ptm_jax.data.store import Store, Writer, read_report, write_report
 from ptm_jax.errors import DataError
+from ptm_jax.serialize import to_json
 
 SPLITS = ('train', 'validation', 'test')
 _FORMAT = 1  # of the store; a change makes old ones unused

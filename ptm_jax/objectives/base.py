@@ -20,6 +20,7 @@ import jax.numpy as jnp
 
 from ptm_jax import config
 from ptm_jax.errors import ConfigError
+from ptm_jax.find import name_of
 from ptm_jax.models.attention import attention_maps
 from ptm_jax.models.encoder_decoder import EncoderDecoder
 from ptm_jax.models.transformer import Trunk
@@ -134,7 +135,7 @@ class BaseObjective(config.Component):
         model, form=self.forms[0] if model.form == 'auto' else model.form)
     if bound.model.form not in self.forms:
       raise ConfigError(
-          f'{config.name_of(self)[1]} does not fit model.form='
+          f'{name_of(self)[1]} does not fit model.form='
           f'{model.form}: it fits {", ".join(self.forms)}')
     if bound.model.form == 'encoder_decoder' and model.depth % 2:
       raise ConfigError(f'model.depth={model.depth} must be even: an '

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 
-from ptm_jax import config, metrics
+from ptm_jax import metrics, serialize
 from ptm_jax.errors import DataError
 
 
@@ -49,7 +49,7 @@ def read(path):
       if name not in attention and (place / 'attention.json').exists():
         attention[name] = _json(place / 'attention.json')
       if name not in settings and (place / 'config.json').exists():
-        settings[name] = config.read(place / 'config.json')
+        settings[name] = serialize.read(place / 'config.json')
       for key in ('metrics', 'seed', 'flops', 'seconds', 'tokens_seen',
                   'tokens_with_loss', 'num_steps', 'parameters'):
         entry[key]

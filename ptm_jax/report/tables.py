@@ -1,7 +1,7 @@
 """The tables of a report, as rows of text; page and markdown show the same.
 """
 
-from ptm_jax import config
+from ptm_jax import serialize
 from ptm_jax.report.data import tasks, terms, values
 from ptm_jax.statistics import estimate
 
@@ -86,7 +86,7 @@ def runs(data):
 
 def settings(data):
   """Settings in which the objectives' runs differ: header and rows."""
-  flat = {name: _flat(config.to_json(one))
+  flat = {name: _flat(serialize.to_json(one))
           for name, one in data.settings.items()}
   keys = dict.fromkeys(key for one in flat.values() for key in one)
   rows = []

@@ -19,19 +19,20 @@ class Verb:
   @staticmethod
   def run(flags):
     from ptm_jax import config, setup_jax
+    from ptm_jax.find import name_of
     settings = flags.config
     if not isinstance(settings, config.Experiment):
       raise ConfigError('--config holds a comparison: use the verb compare')
     setup_jax.configure()
-    from ptm_jax import budget, compare, report, train
-    train.first_error([settings])
+    from ptm_jax import assemble, budget, compare, report
+    assemble.first_error([settings])
     if flags.dry_run:
       budget.print_table({'': settings})
       return
     if not flags.workdir:
       raise ConfigError('--workdir is missing: name a folder for the run')
     path = pathlib.Path(flags.workdir)
-    name = config.name_of(settings.objective)[1]
+    name = name_of(settings.objective)[1]
     entries, _ = compare.run_and_score(
         [settings], [path], name, init_from=flags.init_from or None)
     report.build(path)
