@@ -1,157 +1,158 @@
-"""Text out of files, compressed files and archives, read as streams.
+"""Binary streams out of files, compressed files and archives.
 
 Names inside an archive are only shown, never used as paths.
 """
 
-import codecs
+import bz2
 import contextlib
+import functools
 import gzip
 import importlib
 import io
 import lzma
+import sys
 import tarfile
 import zipfile
 import zlib
 
 from ptm_jax.errors import ConfigError, DataError
 
-KNOWN = ('.txt', '.md', '.jsonl', '.parquet', '.zip', '.tar')
-_COMPRESSED = ('.gz', '.xz', '.zst')
-_ARCHIVES = ('.zip', '.tar', '.tgz', '.txz')
-_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error, tarfile.TarError,
-           zipfile.BadZipFile)
-
-
-def bare(name):
-  """The name without the suffix of a compression, in lower case."""
-  name = name.lower()
-  for suffix in _COMPRESSED:
-    name = name.removesuffix(suffix)
-  return name
-
-
-def is_known(name):
-  """Whether a file of this name is read when its folder is."""
-  return bare(name).endswith(KNOWN + _ARCHIVES)
+TEXTS = ('.txt', '.md', '.jsonl', '.parquet')
+_COMPRESSED = ('.gz', '.xz', '.zst', '.bz2')
+_TARS = ('.tar', '.tgz', '.txz')
+LEFT_OUT = 'files of another kind left out'
+# zipfile raises RuntimeError for a password, NotImplementedError for a method.
+_DAMAGE = (OSError, EOFError, RuntimeError, NotImplementedError, lzma.LZMAError,
+           zlib.error, tarfile.TarError, zipfile.BadZipFile)
 
 
 def kind_of(name):
-  """'jsonl', 'parquet' or 'text'."""
-  for kind in 'jsonl', 'parquet':
-    if bare(name).endswith('.' + kind):
+  """'jsonl', 'parquet', 'zip', 'tar', 'text' or, for any other name, ''."""
+  name = name.lower()
+  for suffix in _COMPRESSED:
+    name = name.removesuffix(suffix)
+  for kind in 'jsonl', 'parquet', 'zip':
+    if name.endswith('.' + kind):
       return kind
-  return 'text'
+  if name.endswith(_TARS):
+    return 'tar'
+  return 'text' if name.endswith(TEXTS) else ''
 
 
-def members(path):
-  """Yields `(name, binary stream)` of a file, or of each text in an archive.
+@contextlib.contextmanager
+def reading(name):
+  """Turns what a missing or damaged file raises into a `DataError`."""
+  try:
+    yield
+  except Exception as error:
+    zstandard = sys.modules.get('zstandard')
+    damage = _DAMAGE + ((zstandard.ZstdError,) if zstandard else ())
+    if not isinstance(error, damage):
+      raise
+    reason = getattr(error, 'strerror', None) or error
+    raise DataError(f'cannot read {name}: {reason}') from error
+
+
+def members(path, report):
+  """The texts that one file holds.
+
+  Args:
+    path: of a file; an archive holds many texts, any other file is one.
+    report: `clean.Report`; counts an archive's files of other kinds.
+
+  Yields:
+    `(name, binary stream)`; the stream is valid until the next one.
 
   Raises:
     DataError: the file cannot be read or is damaged; the message names it.
   """
-  name = str(path)
-  try:
-    if bare(name).endswith('.zip'):
-      with zipfile.ZipFile(path) as archive:
-        for entry in sorted(archive.infolist(), key=lambda e: e.filename):
-          if not entry.is_dir() and is_known(entry.filename):
-            with archive.open(entry) as file:
-              with _decompressed(file, entry.filename) as stream:
-                yield f'{name}!{entry.filename}', stream
-    elif bare(name).endswith(('.tar', '.tgz', '.txz')):
-      with open(path, 'rb') as file, _decompressed(file, name) as stream:
-        with tarfile.open(fileobj=stream, mode='r|') as archive:
-          for entry in archive:
-            if entry.isfile() and is_known(entry.name):
-              inner = archive.extractfile(entry)
-              with _decompressed(inner, entry.name) as text:
-                yield f'{name}!{entry.name}', text
-    else:
-      with open(path, 'rb') as file, _decompressed(file, name) as stream:
+  # Names on disk may hold bytes that are not text.
+  name = str(path).encode('utf8', 'replace').decode('utf8')
+  kind = kind_of(name)
+  inside = {'zip': _in_zip, 'tar': _in_tar}.get(kind)
+  with reading(name), open(path, 'rb') as file:
+    with _decompressed(file, name) as stream:
+      if not inside:
         yield name, stream
-  except _ERRORS as error:
-    raise DataError(f'cannot read {name}: {error}') from error
+        return
+      for entry, opener in inside(stream):
+        shown = f'{name}!{entry}'.encode('utf8', 'replace').decode('utf8')
+        if opener is None or kind_of(entry) in ('zip', 'tar', ''):
+          report.count(LEFT_OUT, shown)
+          continue
+        with opener() as packed, _decompressed(packed, entry) as text:
+          yield shown, text
+
+
+def _in_zip(stream):
+  """Yields each file's name and what opens it, in the order of the names."""
+  if not stream.seekable():
+    stream = io.BytesIO(stream.read())
+  with zipfile.ZipFile(stream) as archive:
+    for entry in sorted(archive.infolist(), key=lambda e: e.filename):
+      if not entry.is_dir():
+        yield entry.filename, functools.partial(archive.open, entry)
+
+
+def _in_tar(stream):
+  """Yields each file's name and what opens it, None for links, devices."""
+  with tarfile.open(fileobj=stream, mode='r|') as archive:
+    for entry in archive:
+      if not entry.isdir():
+        yield entry.name, (functools.partial(archive.extractfile, entry)
+                           if entry.isfile() else None)
+      archive.members = []  # else a long archive's entries pile up
 
 
 @contextlib.contextmanager
 def _decompressed(file, name):
   name = name.lower()
   if name.endswith(('.gz', '.tgz')):
-    stream = gzip.GzipFile(fileobj=file)
+    yield gzip.GzipFile(fileobj=file)
   elif name.endswith(('.xz', '.txz')):
-    stream = lzma.LZMAFile(file)
+    yield lzma.LZMAFile(file)
+  elif name.endswith('.bz2'):
+    yield bz2.BZ2File(file)
   elif name.endswith('.zst'):
-    stream = _module('zstandard', name).ZstdDecompressor().stream_reader(file)
+    zstandard = optional('zstandard', name)
+    yield zstandard.ZstdDecompressor().stream_reader(
+        file, read_across_frames=True)
   else:
-    stream = file
-  yield stream
+    yield file
 
 
-def _module(name, wanted_for):
+def optional(module, wanted_for):
+  """Imports a module that an extra installs; raises ConfigError without it."""
   try:
-    return importlib.import_module(name)
+    return importlib.import_module(module)
   except ImportError as error:
-    extra = 'parquet' if name == 'pyarrow' else 'zstd'
-    raise ConfigError(f'{wanted_for} needs {name}: pip install '
-                      f'ptm_jax[{extra}]') from error
-
-
-def clean_lines(name, stream, report):
-  """Yields lines as valid text, each with its newline, in bounded memory.
-
-  Args:
-    name: of the file, for the report.
-    stream: binary.
-    report: Counter of what was repaired.
-  """
-  decoder = codecs.getincrementaldecoder('utf8')('replace')
-  bad = codecs.getincrementaldecoder('utf8')('ignore')
-  start, rest, carriage = True, '', False
-  counts = {'bytes that are not UTF-8': 0, 'NUL bytes': 0,
-            'CR line ends': 0, 'byte-order mark': 0}
-  while True:
-    chunk = stream.read(2**20)
-    text = decoder.decode(chunk, not chunk)
-    kept = bad.decode(chunk, not chunk)
-    counts['bytes that are not UTF-8'] += (
-        text.count('\ufffd') - kept.count('\ufffd'))
-    if start and text:
-      start = False
-      if text[0] == '\ufeff':
-        counts['byte-order mark'] += 1
-        text = text[1:]
-    counts['NUL bytes'] += text.count('\0')
-    text = text.replace('\0', '\ufffd')
-    if carriage:  # a CR that ended the chunk before
-      text = '\r' + text
-    carriage = bool(chunk) and text.endswith('\r')
-    text = text[:-1] if carriage else text
-    counts['CR line ends'] += text.count('\r')
-    text = text.replace('\r\n', '\n').replace('\r', '\n')
-    lines = (rest + text).split('\n')
-    rest = lines.pop()
-    for line in lines:
-      yield line + '\n'
-    if not chunk:
-      break
-  if rest:
-    yield rest
-  for what, count in counts.items():
-    if count:
-      report[f'{name}: {what}'] += count
+    extra = {'pyarrow': 'parquet', 'zstandard': 'zstd'}[module]
+    raise ConfigError(f'{wanted_for} needs {module}: pip install '
+                      f'"ptm_jax[{extra}]"') from error
 
 
 def parquet_rows(name, stream, field):
-  """Yields one column of a parquet file, row by row."""
-  parquet = _module('pyarrow', name) and importlib.import_module(
-      'pyarrow.parquet')
-  try:
-    table = parquet.ParquetFile(io.BytesIO(stream.read()))
-    if field not in table.schema_arrow.names:
-      raise DataError(f'{name} has no column {field!r}, found '
-                      f'{table.schema_arrow.names}; set corpus.field')
-    for batch in table.iter_batches(columns=[field]):
-      for value in batch.column(0).to_pylist():
-        yield value or ''
-  except _module('pyarrow', name).ArrowException as error:
-    raise DataError(f'cannot read {name}: {error}') from error
+  """Yields the strings of one column; a null counts as an empty string.
+
+  Raises:
+    DataError: the file is damaged, or has no such column of strings.
+  """
+  arrow = optional('pyarrow', name)
+  parquet = importlib.import_module('pyarrow.parquet')
+  # Parquet is read from its end: a compressed or archived one goes to memory.
+  source = stream if isinstance(stream, io.BufferedReader) else None
+  with reading(name):
+    try:
+      file = parquet.ParquetFile(source or io.BytesIO(stream.read()))
+      column = (file.schema_arrow.field(field)
+                if field in file.schema_arrow.names else None)
+      if column is None or not (arrow.types.is_string(column.type)
+                                or arrow.types.is_large_string(column.type)):
+        found = ', '.join(f'{f.name} ({f.type})' for f in file.schema_arrow)
+        raise DataError(f'{name} has no column of strings {field!r}, found '
+                        f'{found}; set corpus.field')
+      for batch in file.iter_batches(batch_size=1024, columns=[field]):
+        for value in batch.column(0).to_pylist():
+          yield value or ''
+    except arrow.ArrowException as error:
+      raise DataError(f'cannot read {name}: {error}') from error

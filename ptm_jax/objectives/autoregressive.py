@@ -62,7 +62,8 @@ class Objective(base.BaseObjective):
     segments = batch['segment_ids']
     length = segments.shape[-1]
     causal = jnp.tril(jnp.ones((length, length), bool))
-    return {'lm': {'inputs': base.same_segment(segments, segments) & causal}}
+    return {'lm': {'inputs': base.same_segment(segments, segments)
+                              & causal[None]}}
 
   def read(self, window):
     arranged = arrange.surround(window, self.vocabulary.bos_id, 0)

@@ -82,7 +82,7 @@ def visibility(batch):
   causal = jnp.tril(jnp.ones((rows.shape[-1],) * 2, bool))
   return {
       'encoder_inputs': base.same_segment(rows, batch['encoder_segment_ids']),
-      'decoder_inputs': base.same_segment(rows, rows) & causal}
+      'decoder_inputs': base.same_segment(rows, rows) & causal[None]}
 
 
 def read(arranged, eos_id):

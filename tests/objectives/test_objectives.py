@@ -5,7 +5,6 @@ the objective declares.
 """
 
 import dataclasses
-import itertools
 
 import jax
 import jax.numpy as jnp
@@ -250,8 +249,23 @@ def test_shapes_are_what_was_declared(name):
     assert float(term.weight) == float(jnp.sum(term.weights)) > 0
 
 
+_INITIAL = {}
+
+
+def _kind(objective):
+  return (type(objective).__module__, objective.model.form,
+          tuple(objective.sizes.items()))
+
+
 def _params(objective, seed=0, scale=3.0):
-  """Parameters large enough that every path shows."""
+  """Parameters large enough that every path shows; made once per kind."""
+  kind = _kind(objective)
+  if kind not in _INITIAL:
+    _INITIAL[kind] = _large(objective, seed, scale)
+  return _INITIAL[kind]
+
+
+def _large(objective, seed, scale):
   params = meta.unbox(objective.init(jax.random.key(seed)))
   leaves, tree = jax.tree.flatten(params)
   keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
@@ -268,34 +282,48 @@ OFFSETS = {'inputs': 'offset', 'shown': 'shown_offset',
            'decoder_inputs': 'decoder_offset'}
 
 
+_JACOBIANS = {}
+
+
 def jacobian(objective, batch, monkeypatch):
   """Largest derivative of each prediction's nll with respect to each
   position's embedding: `{term: {stack: [batch, predictions, length]}}`."""
   # The chunked form gives no derivative of a single prediction.
   monkeypatch.setattr(losses, 'cross_entropy', losses.plain_cross_entropy)
-  params = _params(objective)
+  rows, width = batch['noise'].shape[0], objective.model.width
   lengths = {stack: seen.shape[-1] for seen_by in
              objective.visibility(batch).values()
              for stack, seen in seen_by.items()}
-  rows, width = batch['noise'].shape[0], objective.model.width
-  offsets = {stack: jnp.zeros((rows, length, width))
-             for stack, length in lengths.items()}
 
-  def nll(offsets):
-    moved = dict(batch, **{OFFSETS[stack]: value
-                           for stack, value in offsets.items()})
-    return {name: term.nll for name, term in
-            objective.loss(None, params, moved).items()}
+  def derivatives(params, batch):
+    offsets = {stack: jnp.zeros((rows, length, width))
+               for stack, length in lengths.items()}
 
-  result = {}
-  for term in objective.visibility(batch):
-    # One prediction at a time, of all examples at once: they are independent.
-    value, pullback = jax.vjp(lambda o, term=term: nll(o)[term], offsets)
-    ones = jnp.eye(value.shape[1])[:, None, :].repeat(rows, 1)
-    grads = jax.vmap(lambda one: pullback(one)[0])(ones)
-    result[term] = {stack: np.abs(grad).max(-1).swapaxes(0, 1)
-                    for stack, grad in grads.items()}
-  return result
+    def nll(offsets):
+      moved = dict(batch, **{OFFSETS[stack]: value
+                             for stack, value in offsets.items()})
+      return {name: term.nll for name, term in
+              objective.loss(None, params, moved).items()}
+
+    result = {}
+    values, pullback = jax.vjp(nll, offsets)
+    for term, value in values.items():
+      # One prediction at a time, of all examples at once: they are
+      # independent.
+      def pull(one, term=term):
+        return pullback({name: one if name == term else jnp.zeros_like(other)
+                         for name, other in values.items()})[0]
+      ones = jnp.broadcast_to(jnp.eye(value.shape[1])[:, None, :],
+                              (value.shape[1],) + value.shape)
+      grads = jax.lax.map(pull, ones)
+      result[term] = {stack: jnp.abs(grad).max(-1).swapaxes(0, 1)
+                      for stack, grad in grads.items()}
+    return result
+
+  kind = _kind(objective)
+  if kind not in _JACOBIANS:  # one program for all packings
+    _JACOBIANS[kind] = jax.jit(derivatives)
+  return jax.tree.map(np.asarray, _JACOBIANS[kind](_params(objective), batch))
 
 
 def check_jacobian(objective, batch, monkeypatch):
@@ -316,8 +344,13 @@ def check_jacobian(objective, batch, monkeypatch):
 
 
 def _weights(objective, batch, term):
-  return np.asarray(objective.loss(None, _params(objective), batch)[
-      term].weights)
+  if term == 'discriminator':
+    return np.asarray(batch['segment_ids'] > 0)
+  if 'predicted' in batch and batch['weights'].shape != (
+      batch['predicted'].shape):
+    return np.take_along_axis(np.asarray(batch['weights']),
+                              np.asarray(batch['predicted']), 1)
+  return np.asarray(batch['weights'])
 
 
 @pytest.mark.parametrize('packing', PACKINGS)
@@ -352,41 +385,51 @@ STACK_FIELDS = ('inputs', 'positions', 'segment_ids')
 def check_data(objective, windows, term, exception):
   """Raises AssertionError if changing a raw token moves anything that a
   prediction whose target it is may see. Returns how many it checked."""
-  before = corrupt(objective, windows)
+  rows, length = windows['tokens'].shape
+  # Every row once for each position, with that position's token changed; the
+  # example's number and so its noise stay.
+  repeated = {name: np.repeat(value, length, 0)
+              for name, value in windows.items()}
+  place = np.tile(np.arange(length), rows)
+  copies = np.arange(rows * length)
+  first, size = VOCABULARY.text_start, VOCABULARY.text_end - 7
+  tokens = repeated['tokens'].copy()
+  tokens[copies, place] = (tokens[copies, place] - first + 1) % size + first
+  before = _numpy(corrupt(objective, windows))
+  after = _numpy(corrupt(objective, dict(repeated, tokens=tokens)))
+  visibility = {stack: np.asarray(seen) for stack, seen
+                in objective.visibility(before)[term].items()}
   checked = 0
-  for position in range(windows['tokens'].shape[1]):
-    tokens = windows['tokens'].copy()
-    first, size = VOCABULARY.text_start, VOCABULARY.text_end - 7
-    tokens[:, position] = (tokens[:, position] - first + 1) % size + first
-    changed = corrupt(objective, dict(windows, tokens=tokens))
-    moved = np.asarray(before['targets'] != changed['targets'])
-    real = windows['segment_ids'][:, position] > 0
-    for row, stack in itertools.product(
-        np.flatnonzero(real), objective.visibility(before)[term]):
-      seen = np.asarray(objective.visibility(before)[term][stack][row])
+  for copy in copies[repeated['segment_ids'][copies, place] > 0]:
+    row = copy // length
+    moved = before['targets'][row] != after['targets'][copy]
+    scored = _scored(before, row, moved)
+    checked += len(scored)
+    for stack, seen in visibility.items():
       prefix = stack.removesuffix('inputs')
-      different = np.zeros(seen.shape[1], bool)
+      different = np.zeros(seen.shape[2], bool)
       for field in STACK_FIELDS:
-        different |= np.asarray(before[prefix + field][row]
-                                != changed[prefix + field][row])
+        different |= before[prefix + field][row] != after[prefix + field][copy]
       if exception == 'kept':
         # A noise token that was kept shows itself, and only at its place.
-        shown = np.asarray(before['noise'][row] & ~before['hidden'][row])
-        different &= ~shown
-      scored = _scored(before, row, moved)
-      assert not np.any(seen[scored] & different[None]), (
-          term, stack, position, 'leaks')
-      checked += len(scored)
+        different &= ~(before['noise'][row] & ~before['hidden'][row])
+      assert not np.any(seen[row][scored] & different[None]), (
+          term, stack, place[copy], 'leaks')
   return checked
+
+
+def _numpy(batch):
+  return {name: np.asarray(value) for name, value in batch.items()
+          if name != 'key'}
 
 
 def _scored(batch, row, moved):
   """Predictions of a row whose target moved."""
-  if 'predicted' in batch and moved.shape[1] != batch['predicted'].shape[1]:
-    predicted = np.asarray(batch['predicted'][row])
-    weights = np.asarray(batch['weights'][row])[predicted]
-    return np.flatnonzero(moved[row][predicted] & (weights > 0))
-  return np.flatnonzero(moved[row] & (np.asarray(batch['weights'][row]) > 0))
+  weights = batch['weights'][row]
+  if 'predicted' in batch and len(moved) != len(batch['predicted'][row]):
+    predicted = batch['predicted'][row]
+    moved, weights = moved[predicted], weights[predicted]
+  return np.flatnonzero(moved & (weights > 0))
 
 
 @pytest.mark.parametrize('packing', PACKINGS)

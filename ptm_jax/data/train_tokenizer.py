@@ -1,0 +1,114 @@
+"""Trains a lossless SentencePiece tokenizer on a spread sample of text."""
+
+import collections
+import io
+import re
+
+import sentencepiece
+
+from ptm_jax.data.tokenizer import Tokenizer, escape
+from ptm_jax.data.vocabulary import NUM_CONTROL, NUM_SENTINELS
+from ptm_jax.errors import ConfigError, DataError
+
+# SentencePiece skips lines over 4192 bytes; 1000 characters are at most 4000.
+_LINE = 1000
+_BYTES = 256
+_SMALLEST = NUM_CONTROL + NUM_SENTINELS + _BYTES + 33
+_COVERAGE = 0.9995  # of the characters; the others are spelled in bytes
+
+
+def train(config, texts, num_bytes=None):
+  """Trains a tokenizer.
+
+  Args:
+    config: `config.Tokenizer`.
+    texts: iterable of strings, the train split.
+    num_bytes: how much text that is; the sample of `train_bytes` is then
+      spread over all of it. None reads from the beginning.
+
+  Returns:
+    `Tokenizer` whose vocabulary has exactly `vocab_size` ids.
+
+  Raises:
+    ConfigError: the vocabulary cannot hold the control ids and the bytes.
+    DataError: there is no text, or it supports no vocabulary of this size;
+      the message names the largest.
+  """
+  if config.vocab_size < _SMALLEST:
+    raise ConfigError(
+        f'tokenizer.vocab_size={config.vocab_size} is too small: '
+        f'{NUM_CONTROL} control ids, {NUM_SENTINELS} sentinels and {_BYTES} '
+        f'bytes leave no room for text; use at least {_SMALLEST}')
+  share = min(1.0, config.train_bytes / num_bytes) if num_bytes else 1.0
+  lines = list(sample(texts, share, config.train_bytes))
+  if not lines:
+    raise DataError('the train split has no text to train a tokenizer on')
+  pieces = config.vocab_size - NUM_CONTROL - NUM_SENTINELS
+  model = io.BytesIO()
+  try:
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_writer=model,
+        model_type=config.kind, vocab_size=pieces + 1, num_threads=1,
+        normalization_rule_name='identity', remove_extra_whitespaces=False,
+        add_dummy_prefix=False, byte_fallback=True,
+        allow_whitespace_only_pieces=True, split_by_whitespace=True,
+        character_coverage=coverage(lines, pieces - _BYTES),
+        user_defined_symbols=['\n'], pad_id=-1, bos_id=-1, eos_id=-1,
+        unk_id=0, max_sentence_length=5 * _LINE, minloglevel=3)
+  except RuntimeError as error:
+    raise DataError(_explain(config, str(error))) from error
+  return Tokenizer(model.getvalue())
+
+
+def sample(texts, share, limit):
+  """Yields lines, cut at 1000 characters, with `share` of all the bytes.
+
+  The lines are spread evenly over the texts; the sample ends at `limit`
+  bytes. The result is a function of its arguments.
+  """
+  due = used = 0
+  for text in texts:
+    for line in escape(text).split('\n'):
+      for start in range(0, len(line), _LINE):
+        part = line[start:start + _LINE]
+        size = len(part.encode())
+        due += size * share
+        if used < due:
+          used += size
+          yield part
+        if used >= limit:
+          return
+
+
+def coverage(lines, room):
+  """Share of the characters that get a piece of their own.
+
+  It is lowered where the alphabet would fill more than half of the room, as
+  with Chinese text or a tiny vocabulary.
+
+  Args:
+    lines: list of strings.
+    room: pieces besides the bytes.
+  """
+  counts = collections.Counter()
+  for line in lines:
+    counts.update(line)
+  common = counts.most_common()
+  total, covered = sum(counts.values()), 0
+  for _, count in common[:max(room // 2, 1)]:
+    covered += count
+    if covered / total >= _COVERAGE:
+      return _COVERAGE
+  # SentencePiece takes characters until the share is reached: aim just below.
+  return (covered - 0.5) / total
+
+
+def _explain(config, message):
+  """SentencePiece's reason in one line, with the largest possible size."""
+  found = re.search(r'<= (\d+)', message)
+  if found:
+    largest = int(found[1]) - 1 + NUM_CONTROL + NUM_SENTINELS
+    return (f'tokenizer.vocab_size={config.vocab_size} is more than the corpus '
+            f'supports: use at most {largest}')
+  return (f'cannot train a tokenizer of vocab_size={config.vocab_size}: '
+          + ' '.join(message.split())[-200:])
