@@ -1,28 +1,33 @@
 """From a corpus to a tokenizer and token stores, once, under a hash.
 
 The result depends on the corpus and on the tokenizer's settings alone. It is
-written into a temporary folder and renamed, so that a kill leaves nothing
-half made and two processes can prepare at the same time.
+written into a folder of another name and renamed, so that a kill leaves
+nothing half made; a lock makes a second process wait for the first.
 """
 
 import collections
+import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import json
-import os
 import pathlib
 import shutil
 import sys
-import tempfile
 
-from ptm_jax.data import tokenizer as tokenizers
+from ptm_jax.data import clean
 from ptm_jax.data.documents import cache_dir, split_of
 from ptm_jax.data.store import Store, Writer, read_report, write_report
+from ptm_jax.data.tokenizer import Tokenizer
+from ptm_jax.data.train_tokenizer import train
 from ptm_jax.errors import DataError
+from ptm_jax.find import name_of
+from ptm_jax.progress import bar
 from ptm_jax.serialize import to_json
 
 SPLITS = ('train', 'validation', 'test')
-_FORMAT = 1  # of the store; a change makes old ones unused
+_FORMAT = 2  # of the store; a change makes old ones unused
+_AT_ONCE = 2**21  # characters encoded in one go
 
 
 @dataclasses.dataclass
@@ -34,15 +39,17 @@ class Prepared:
     stores: `Store` by split.
     corpus_hash: of every document's text, in order.
     report: what was counted: documents, duplicates, repairs, tokens.
+    key: name of the stores in the cache.
   """
 
-  tokenizer: tokenizers.Tokenizer
+  tokenizer: Tokenizer
   stores: dict[str, Store]
   corpus_hash: str
   report: dict
+  key: str
 
 
-def prepare(corpus, config, root=None, say=None):
+def prepare(corpus, config, root=None, say=None, key=None):
   """Prepares a corpus, or reuses what an earlier run prepared.
 
   Args:
@@ -50,125 +57,176 @@ def prepare(corpus, config, root=None, say=None):
     config: `config.Tokenizer`.
     root: the cache; None is `documents.cache_dir()`.
     say: takes one line for the user; stderr by default.
+    key: of an earlier run's stores. Where the cache has them they are used
+      as they are, even if the corpus has changed since.
 
   Returns:
     `Prepared`.
 
   Raises:
     DataError: the corpus cannot be read, is empty, or is too small.
+    ConfigError: a setting cannot work.
   """
   say = say or (lambda line: print(line, file=sys.stderr, flush=True))
-  corpus.validate()
-  settings = to_json(config)
-  if config.path:  # what counts is the model, not where it lies
-    settings['path'] = tokenizers.Tokenizer.read(config.path).hash
-  digest = hashlib.blake2b(json.dumps(
-      [_FORMAT, to_json(corpus), corpus.fingerprint(), settings],
-      sort_keys=True).encode(), digest_size=16).hexdigest()
-  folder = pathlib.Path(root or cache_dir()) / 'stores' / digest
-  if not folder.exists():
-    _build(corpus, config, folder, say)
+  stores = pathlib.Path(root or cache_dir()) / 'stores'
+  if not (key and (stores / key).is_dir()):
+    corpus.validate()
+    config.validate()
+    key = key_of(corpus, config)
+  folder = stores / key
+  if not folder.is_dir():
+    with _alone(folder, say):
+      if not folder.is_dir():
+        _build(corpus, config, folder, say)
   report = read_report(folder)
   return Prepared(
-      tokenizers.Tokenizer.load(folder / 'tokenizer'),
+      Tokenizer.load(folder / 'tokenizer'),
       {split: Store(folder / split) for split in SPLITS},
-      report['corpus_hash'], report)
+      report['corpus_hash'], report, key)
 
 
-def _build(corpus, config, folder, say):
+def key_of(corpus, config):
+  """Hash of all that the stores depend on; where files lie is not part."""
+  settings = to_json(config)
+  if config.path:
+    settings = {'path': Tokenizer.read(config.path).hash}
+  return hashlib.blake2b(json.dumps(
+      [_FORMAT, name_of(corpus), corpus.fingerprint(), settings],
+      sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@contextlib.contextmanager
+def _alone(folder, say):
+  """Waits until no other process makes `folder`; a kill frees the lock."""
   try:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = pathlib.Path(tempfile.mkdtemp(dir=folder.parent, prefix='making-'))
+    lock = folder.with_suffix('.lock').open('w')
   except OSError as error:
     raise DataError(f'cannot write the cache {folder.parent}: '
                     f'{error.strerror}; set PTM_JAX_CACHE') from error
+  with lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      say('waiting for another process that prepares the same corpus')
+      fcntl.flock(lock, fcntl.LOCK_EX)
+    yield
+
+
+def _build(corpus, config, folder, say):
+  work = folder.with_suffix('.making')
+  shutil.rmtree(work, ignore_errors=True)  # a killed process left it
   try:
-    say(f'preparing the corpus {type(corpus).__module__.split(".")[-1]} '
-        '(once; it is kept)')
-    if config.path:
-      tokenizer = tokenizers.Tokenizer.read(config.path)
-    else:
-      tokenizer = tokenizers.train(config, _train_texts(corpus, config))
+    work.mkdir()
+    say(f'preparing the corpus {name_of(corpus)[1]} (once; it is kept)')
+    tokenizer = _tokenizer(corpus, config, say)
     tokenizer.save(work / 'tokenizer')
     report = _encode(corpus, tokenizer, work)
     write_report(work, report)
-    for line in _summary(report):
-      say(line)
-    try:
-      os.rename(work, folder)
-    except OSError:
-      if not folder.exists():  # another process was faster otherwise
-        raise
+    say(_summary(report))
+    work.rename(folder)
+  except OSError as error:
+    raise DataError(f'cannot write the cache {folder.parent}: '
+                    f'{error.strerror}; set PTM_JAX_CACHE') from error
   finally:
     shutil.rmtree(work, ignore_errors=True)
 
 
 def _unique(corpus, counts):
-  """Documents without exact duplicates, which are counted."""
+  """Yields `(document, bytes)` without empty ones and exact duplicates, which
+  are counted."""
   seen = set()
   for document in corpus.documents():
-    digest = hashlib.blake2b(document.text.encode(), digest_size=12).digest()
+    raw = document.text.encode()
+    digest = hashlib.blake2b(raw, digest_size=12).digest()
     if not document.text.strip():
       counts['empty_documents'] += 1
     elif digest in seen:
       counts['duplicate_documents'] += 1
     else:
       seen.add(digest)
-      yield document
+      yield document, raw
 
 
-def _train_texts(corpus, config):
-  """Train texts for the tokenizer: a sample spread over the corpus.
-
-  A first pass over the train split is needed to know its size; every text
-  then gives the same share of its bytes, taken from its beginning.
-  """
-  total = sum(len(document.text.encode()) for document
-              in _unique(corpus, collections.Counter())
-              if split_of(document) == 'train')
-  share = min(1.0, config.train_bytes / max(total, 1))
-  for document in _unique(corpus, collections.Counter()):
-    if split_of(document) == 'train':
-      yield document.text[:max(1, round(share * len(document.text)))]
+def _tokenizer(corpus, config, say):
+  if config.path:
+    return Tokenizer.read(config.path)
+  # A first pass finds the size of the train split, so that the tokenizer's
+  # sample is spread over all of it.
+  total = documents = 0
+  with bar('reading', unit='MB') as advance:
+    for document, raw in _unique(corpus, collections.Counter()):
+      documents += 1
+      total += len(raw) * (split_of(document) == 'train')
+      advance(len(raw) / 1e6)
+  if not documents:
+    found = clean.summary(_repairs(corpus))
+    raise DataError('the corpus is empty' + (f': {found}' if found else ''))
+  say(f'training the tokenizer: {config.kind}, {config.vocab_size:,} ids, on '
+      f'{min(total, config.train_bytes) / 1e6:,.1f} MB')
+  texts = (document.text for document, _
+           in _unique(corpus, collections.Counter())
+           if split_of(document) == 'train')
+  return train(config, texts, total)
 
 
 def _encode(corpus, tokenizer, work):
   """Writes the stores; returns what was counted."""
-  from ptm_jax.progress import bar
   counts = collections.Counter()
   digest = hashlib.blake2b(digest_size=16)
   writers = {split: Writer(work / split) for split in SPLITS}
+  waiting, held = collections.defaultdict(list), 0
+
+  def write():
+    for split, texts in waiting.items():
+      ids, flags, lengths = tokenizer.encode_documents(texts)
+      writers[split].add(ids, flags, lengths)
+      counts[f'{split}_tokens'] += len(ids)
+    waiting.clear()
+
   with bar('encoding', unit='MB') as advance:
-    for document in _unique(corpus, counts):
-      raw = document.text.encode()
+    for document, raw in _unique(corpus, counts):
       digest.update(len(raw).to_bytes(8, 'big') + raw)
       split = split_of(document)
-      ids, flags = tokenizer.encode_with_flags(document.text)
-      writers[split].add(ids, flags)
+      waiting[split].append(document.text)
       counts[f'{split}_documents'] += 1
-      counts[f'{split}_tokens'] += len(ids)
       counts[f'{split}_bytes'] += len(raw)
+      held += len(document.text)
+      if held >= _AT_ONCE:
+        write()
+        held = 0
       advance(len(raw) / 1e6)
+    write()
   for writer in writers.values():
     writer.close()
+  _check_splits(counts)
+  return {'corpus_hash': digest.hexdigest(), **counts,
+          'repairs': _repairs(corpus)}
+
+
+def _check_splits(counts):
+  documents = sum(counts[f'{split}_documents'] for split in SPLITS)
   for split in SPLITS:
     if not counts[f'{split}_tokens']:
       raise DataError(
-          f'the {split} split is empty: {sum(counts[f"{s}_documents"] for s in SPLITS)} '
-          'documents are too few (90 % train, 5 % validation, 5 % test, by a '
-          'hash of the text); use smaller documents, such as '
-          'corpus.documents=block')
-  return {'corpus_hash': digest.hexdigest(), **counts,
-          'repairs': dict(getattr(corpus, 'report', {}))}
+          f'the {split} split is empty: {documents} documents are too few (90 '
+          '% train, 5 % validation, 5 % test, by a hash of the text); use '
+          'smaller documents, such as corpus.documents_are=block')
+
+
+def _repairs(corpus):
+  """What the corpus counted on its last pass, `{what: {file: number}}`."""
+  report = getattr(corpus, 'report', None)
+  return report.as_dict() if report else {}
 
 
 def _summary(report):
-  counted = ', '.join(
-      f'{split} {report[f"{split}_documents"]:,} documents '
-      f'{report[f"{split}_tokens"]:,} tokens' for split in SPLITS)
-  yield f'corpus {report["corpus_hash"][:12]}: {counted}'
+  """One line: the hash, the splits, and all that was dropped or repaired."""
+  parts = [f'{split} {report.get(f"{split}_documents", 0):,} documents, '
+           f'{report.get(f"{split}_tokens", 0):,} tokens' for split in SPLITS]
   for name in 'duplicate_documents', 'empty_documents':
     if report.get(name):
-      yield f'{report[name]:,} {name.replace("_", " ")} left out'
-  for name, value in report['repairs'].items():
-    yield f'{name}: {value}'
+      parts.append(f'{report[name]:,} {name.replace("_", " ")} left out')
+  repairs = clean.summary(report['repairs'])
+  return f'corpus {report["corpus_hash"][:12]}: ' + '; '.join(
+      parts + ([repairs] if repairs else []))

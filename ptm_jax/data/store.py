@@ -57,21 +57,28 @@ class Writer:
     self._folder.mkdir(parents=True)
     self._ids = (self._folder / 'ids.bin').open('wb')
     self._flags = (self._folder / 'flags.bin').open('wb')
-    self._starts = [0]
+    self._starts = [np.zeros(1, np.int64)]
 
-  def add(self, ids, flags):
-    """Appends one document; an empty one is left out."""
-    if len(ids):
-      self._ids.write(ids.astype(np.int32).tobytes())
-      self._flags.write(flags.astype(np.uint8).tobytes())
-      self._starts.append(self._starts[-1] + len(ids))
+  def add(self, ids, flags, lengths):
+    """Appends documents; one without tokens is left out.
+
+    Args:
+      ids: int32 `[n]`, one document after the other.
+      flags: uint8 `[n]`.
+      lengths: int64 `[documents]`.
+    """
+    self._ids.write(ids.astype(np.int32).tobytes())
+    self._flags.write(flags.astype(np.uint8).tobytes())
+    self._starts.append(self._starts[-1][-1] + np.cumsum(lengths[lengths > 0]))
+    if not len(self._starts[-1]):
+      self._starts.pop()
 
   def close(self):
     """Completes the split."""
     self._ids.close()
     self._flags.close()
     np.save(self._folder / 'document_starts.npy',
-            np.asarray(self._starts, np.int64), allow_pickle=False)
+            np.concatenate(self._starts), allow_pickle=False)
 
 
 def write_report(folder, values):

@@ -15,6 +15,8 @@ _LINE = 1000
 _BYTES = 256
 _SMALLEST = NUM_CONTROL + NUM_SENTINELS + _BYTES + 33
 _COVERAGE = 0.9995  # of the characters; the others are spelled in bytes
+# SentencePiece uses this one itself and skips a line that holds it.
+_RESERVED = {'\u2585'}
 
 
 def train(config, texts, num_bytes=None):
@@ -47,12 +49,13 @@ def train(config, texts, num_bytes=None):
   model = io.BytesIO()
   try:
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines), model_writer=model,
+        sentence_iterator=without_rare_characters(lines, pieces - _BYTES),
+        model_writer=model,
         model_type=config.kind, vocab_size=pieces + 1, num_threads=1,
         normalization_rule_name='identity', remove_extra_whitespaces=False,
         add_dummy_prefix=False, byte_fallback=True,
         allow_whitespace_only_pieces=True, split_by_whitespace=True,
-        character_coverage=coverage(lines, pieces - _BYTES),
+        character_coverage=1.0,
         user_defined_symbols=['\n'], pad_id=-1, bos_id=-1, eos_id=-1,
         unk_id=0, max_sentence_length=5 * _LINE, minloglevel=3)
   except RuntimeError as error:
@@ -80,11 +83,12 @@ def sample(texts, share, limit):
           return
 
 
-def coverage(lines, room):
-  """Share of the characters that get a piece of their own.
+def without_rare_characters(lines, room):
+  """Cuts lines at the characters that get no piece of their own.
 
-  It is lowered where the alphabet would fill more than half of the room, as
-  with Chinese text or a tiny vocabulary.
+  These are the rarest 0.05 %, and more where the alphabet would fill over half
+  of the room, as with Chinese text or a tiny vocabulary. They are spelled in
+  bytes, so no piece can reach across one.
 
   Args:
     lines: list of strings.
@@ -93,14 +97,16 @@ def coverage(lines, room):
   counts = collections.Counter()
   for line in lines:
     counts.update(line)
-  common = counts.most_common()
-  total, covered = sum(counts.values()), 0
-  for _, count in common[:max(room // 2, 1)]:
-    covered += count
-    if covered / total >= _COVERAGE:
-      return _COVERAGE
-  # SentencePiece takes characters until the share is reached: aim just below.
-  return (covered - 0.5) / total
+  wanted, alphabet = _COVERAGE * sum(counts.values()), set()
+  for character, count in counts.most_common(max(room // 2, 1)):
+    if wanted <= 0:
+      break
+    wanted -= count
+    alphabet.add(character)
+  rare = str.maketrans(dict.fromkeys(
+      (set(counts) - alphabet) | _RESERVED, '\0'))
+  for line in lines:
+    yield from filter(None, line.translate(rare).split('\0'))
 
 
 def _explain(config, message):
@@ -108,7 +114,12 @@ def _explain(config, message):
   found = re.search(r'<= (\d+)', message)
   if found:
     largest = int(found[1]) - 1 + NUM_CONTROL + NUM_SENTINELS
+    if largest < _SMALLEST:
+      return (f'the train split is too small to train a tokenizer: it supports '
+              f'{largest} ids and {_SMALLEST} are needed')
     return (f'tokenizer.vocab_size={config.vocab_size} is more than the corpus '
             f'supports: use at most {largest}')
+  if 'sentences_.empty()' in message:
+    return 'the train split has no text to train a tokenizer on'
   return (f'cannot train a tokenizer of vocab_size={config.vocab_size}: '
           + ' '.join(message.split())[-200:])

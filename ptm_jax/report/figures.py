@@ -41,6 +41,8 @@ def _svg(plt, figure, label):
   text = out.getvalue()
   text = text[text.index('<svg'):].replace(_INK, 'currentColor')
   # Names are unique within a file only; several files share the page.
+  # An image's own name is a hash of its pixels, which two may share.
+  text = re.sub(r'(<image[^>]*?) id="[^"]*"', r'\1', text)
   mark = re.sub(r'\W', '_', label)
   text = re.sub(r'\bid="', f'id="{mark}-', text)
   text = re.sub(r'url\(#', f'url(#{mark}-', text)
