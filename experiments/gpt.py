@@ -1,10 +1,14 @@
 """GPT: a decoder trained to predict each token from its left.
 
+  python experiments/gpt.py --config=:tiny --workdir=runs/gpt
+
 Paper: Radford et al. 2018, 'Improving language understanding by generative
 pre-training'. Base is the published configuration: 12 layers, width 768, 117
-million parameters, batches of 64 x 512 tokens.
+million parameters, batches of 64 x 512 tokens, 100 epochs of its books (about
+3 million updates; the paper gives no number).
 
-  python experiments/gpt.py --config=:tiny --workdir=runs/gpt
+Time: tiny 10 s on two cores, once the corpus is prepared.
+Result: tiny 4.6 nats a token, 4.5 bits a byte: not yet below the unigram loss.
 """
 
 from ptm_jax import config, presets
@@ -27,7 +31,7 @@ def get_config(arg=None):
       optimizer=config.Optimizer(
           learning_rate=2.5e-4, schedule='cosine', warmup_steps=2000,
           b2=0.999),
-      num_steps=2_000_000)
+      num_steps=3_000_000)
   return presets.shrink(experiment, size)
 
 

@@ -8,7 +8,9 @@ import dataclasses
 import difflib
 import importlib.util
 import pathlib
+import re
 import sys
+import typing
 
 from absl import flags
 from ml_collections import config_flags
@@ -25,7 +27,8 @@ def parse(verb, argv, config_file=''):
 
   Args:
     verb: a `Verb` class: its docstring is the help, `flags` its own flags
-      `{name: (default, help)}`, `takes_config` whether it reads `--config`.
+      `{name: (default, help)}`, `takes_config` whether it reads `--config`,
+      `argument` the flag that a word without a name is for, if it has one.
     argv: arguments behind the verb.
     config_file: default of `--config`: the experiment file that is run.
 
@@ -60,14 +63,17 @@ def parse(verb, argv, config_file=''):
       config_flags.DEFINE_config_dataclass(
           'config', config, flag_values=values, sys_argv=['', *argv])
     rest = values(['', *argv])
-  except flags.UnrecognizedFlagError as error:
-    raise ConfigError(_unknown(error.flagname, verb, config)) from error
   except (flags.Error, KeyError, AttributeError, ValueError,
           TypeError) as error:
-    raise ConfigError(_explain(error, argv, config)) from error
-  if rest[1:]:
-    raise ConfigError(f'unexpected argument {rest[1]!r}: flags are written '
+    raise ConfigError(_explain(error, argv, verb, config)) from error
+  words, takes = rest[1:], getattr(verb, 'argument', None)
+  if takes and words and not values[takes].present:
+    setattr(values, takes, words.pop(0))
+  if words:
+    raise ConfigError(f'unexpected argument {words[0]!r}: flags are written '
                       '--name=value')
+  if verb.takes_config:
+    _settle_tuples(values.config)
   return values
 
 
@@ -79,6 +85,9 @@ def load_config(spec):
   """
   path, _, argument = spec.partition(':')
   file = pathlib.Path(path)
+  if not path:
+    raise ConfigError(f'--config={spec}: name the experiment file before the '
+                      f'colon, such as experiments/bert.py{spec}')
   if not file.is_file():
     raise ConfigError(f'--config={spec}: there is no file {path}')
   module_spec = importlib.util.spec_from_file_location(
@@ -109,6 +118,32 @@ def _take_config(argv, default):
   return spec, rest
 
 
+def _settle_tuples(config, prefix='config'):
+  """Gives tuples the elements that their fields are declared with.
+
+  ml_collections reads 'a,b' as one string and any literal as an element.
+  """
+  if isinstance(config, dict):
+    for name, value in config.items():
+      _settle_tuples(value, f'{prefix}.{name}')
+  if not dataclasses.is_dataclass(config):
+    return
+  for field in dataclasses.fields(config):
+    value, name = getattr(config, field.name), f'{prefix}.{field.name}'
+    if typing.get_origin(field.type) is not tuple:
+      _settle_tuples(value, name)
+      continue
+    kind = typing.get_args(field.type)[0]
+    words = [word.strip() for element in value
+             for word in str(element).split(',')]
+    try:
+      value = tuple(kind(word) for word in words if word)
+    except ValueError as error:
+      raise ConfigError(f'--{name}={",".join(words)}: each must be '
+                        f'{kind.__name__}') from error
+    setattr(config, field.name, value)
+
+
 def settings(config, prefix='config'):
   """Yields `(dotted flag name, value)` of every setting."""
   if dataclasses.is_dataclass(config):
@@ -122,29 +157,33 @@ def settings(config, prefix='config'):
     yield prefix, config
 
 
-def _unknown(name, verb, config):
-  known = [*verb.flags, 'config', 'help',
-           *(dict(settings(config)) if config else ())]
+def _unknown(name, known):
   near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-  return (f'there is no flag --{name}' + (
+  return f'there is no --{name}' + (
       f'; nearest: {", ".join("--" + one for one in near)}' if near
-      else '; see --help'))
+      else '; see --help')
 
 
-def _explain(error, argv, config):
+def _explain(error, argv, verb, config):
   """One line for what ml_collections and absl raise."""
   known = dict(settings(config)) if config else {}
+  if isinstance(error, flags.UnrecognizedFlagError):
+    return _unknown(error.flagname, [*verb.flags, 'config', 'help', *known])
   for arg in argv:
-    name, equals, value = arg.lstrip('-').partition('=')
+    name, equals, _ = arg.lstrip('-').partition('=')
+    inside = [one for one in known if one.startswith(f'{name}.')]
+    if inside:
+      return (f'--{name} is a group: set its fields, such as --{inside[0]}; a '
+              'kind is chosen behind the file, as in '
+              '--config=FILE:tiny,objective=masked')
     if name.startswith('config.') and name not in known:
-      near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-      return (f'there is no setting --{name}' + (
-          f'; nearest: {", ".join("--" + one for one in near)}' if near
-          else '; see --help'))
+      return _unknown(name, known)
     if name in known and not equals:
       return f'--{name} needs a value: --{name}=VALUE'
-    del value
   message = ' '.join(str(error).split())
+  boolean = re.search(r"flag (--\S+): \('Non-boolean", message)
+  if boolean:
+    return f'{boolean[1]}: expected true or false'
   return message if len(message) < 300 else message[:300] + ' ...'
 
 

@@ -28,11 +28,14 @@ def parse(argument, sizes=SIZES, kinds=tuple(_KINDS)):
   Raises:
     ConfigError: a part is neither; the message names the nearest.
   """
-  size, components = sizes[0], {}
+  chosen, components = [], {}
   for part in filter(None, (argument or '').split(',')):
     kind, equals, name = part.partition('=')
+    if kind in components or chosen and part in sizes:
+      raise ConfigError(f'{argument!r} chooses twice: keep one of its sizes '
+                        'and one of each kind')
     if not equals and part in sizes:
-      size = part
+      chosen.append(part)
     elif equals and kind in kinds:
       components[kind] = find(_KINDS[kind], name)()
     else:
@@ -41,7 +44,7 @@ def parse(argument, sizes=SIZES, kinds=tuple(_KINDS)):
       hint = f'; did you mean {near[0]}?' if near else ''
       raise ConfigError(f'unknown part {part!r} after the experiment\'s name: '
                         f'there are {", ".join(known)}{hint}')
-  return size, components
+  return (chosen or sizes)[0], components
 
 
 def shrink(experiment, size):
@@ -72,7 +75,7 @@ def shrink(experiment, size):
   experiment.num_steps = 50 if tiny else 1000
   optimizer = experiment.optimizer
   optimizer.name, optimizer.schedule = 'adamw', 'linear'
-  optimizer.learning_rate, optimizer.b2 = 2e-3, 0.98
+  optimizer.learning_rate, optimizer.b2, optimizer.clip_norm = 2e-3, 0.98, 1.0
   optimizer.warmup_steps = experiment.num_steps // 10
   experiment.evaluation.num_batches = 4 if tiny else 16
   experiment.evaluation.every_steps = experiment.num_steps // 2

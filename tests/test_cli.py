@@ -24,7 +24,8 @@ def run(capsys, *argv):
 @pytest.mark.parametrize('argv', [
     ['--help'], ['--version'], ['list'], ['list', '--json'],
     ['pretrain', '--help'], ['compare', '--help'], ['report', '--help'],
-    ['list', '--help'], ['pretrain', BERT, '--help']])
+    ['list', '--help'], ['list', 'objectives'], ['pretrain', BERT, '--help'],
+    ['compare', '--help', COMPARE]])
 def test_help_and_list_exit_0(capsys, argv):
   code, out, err = run(capsys, *argv)
   assert code == 0 and out and not err
@@ -49,7 +50,19 @@ def test_help_shows_settings_with_their_defaults(capsys):
      'nearest: --config.model.width'),
     (['pretrain', BERT, '--config.model.widht=3'], 2,
      'nearest: --config.model.width'),
+    (['pretrain', '--config=:tiny'], 2, 'before the colon'),
+    (['pretrain', BERT + ',small'], 2, 'chooses twice'),
     (['pretrain', BERT, '--config.num_steps=1e3'], 2, '1e3'),
+    (['pretrain', BERT, '--config.objective=masked'], 2,
+     'set its fields, such as --config.objective.rate'),
+    (['pretrain', BERT, '--dry_run=maybe'], 2, 'expected true or false'),
+    (['pretrain', BERT, '--workdir'], 2, '--workdir'),
+    (['pretrain', BERT, '--workdir=x', '--init_from=nowhere'], 2,
+     '--init_from=nowhere is no work directory'),
+    (['pretrain', BERT, '--config.evaluation.tasks=docstring_library,x'], 2,
+     "no 'x' among tasks"),
+    (['compare', COMPARE, '--config.seeds=1,x'], 2, 'each must be int'),
+    (['compare', COMPARE, '--config.seeds='], 2, 'not empty'),
     (['pretrain', BERT, '--config.model.width=x'], 2, 'model.width'),
     (['pretrain', BERT, 'extra'], 2, "unexpected argument 'extra'"),
     (['pretrain', BERT, '--workdir=x', '--config.model.num_heads=5'], 2,
@@ -74,6 +87,8 @@ def test_help_shows_settings_with_their_defaults(capsys):
     (['report'], 2, '--workdir is missing'),
     (['report', '--workdir=/nowhere'], 3, '/nowhere'),
     (['list', '--kind=objectivs'], 2, 'choose one of'),
+    (['list', 'objectivs'], 2, 'choose one of'),
+    (['list', 'tasks', 'models'], 2, "unexpected argument 'models'"),
 ])
 def test_bad_input_is_one_line_and_the_right_code(capsys, monkeypatch,
                                                   tmp_path, argv, code,
@@ -94,6 +109,9 @@ def test_overrides_reach_nested_fields():
   assert flags.config.runs['masked'].rate == 0.4
   assert flags.config.base.model.width == 32
   assert flags.config.seeds == (1, 2)
+  flags = command_line.parse(
+      verb, [COMPARE, '--config.base.evaluation.tasks=a, b'])
+  assert flags.config.base.evaluation.tasks == ('a', 'b')
 
 
 def test_dry_run_writes_nothing(capsys, monkeypatch, tmp_path):

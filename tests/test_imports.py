@@ -21,6 +21,8 @@ LEVELS = (
     ('verbs',),
     ('__main__',),
 )
+# Files that are longer than a file should be, and how long they may stay.
+LONG = {'config.py': 430, 'checkpoint.py': 480}
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 FILES = sorted(PACKAGE.rglob('*.py'))
 
@@ -62,13 +64,28 @@ def test_no_file_is_a_junk_drawer_or_two_things():
   for path in FILES:
     assert path.stem not in ('utils', 'common', 'helpers', 'misc'), path
     lines = path.read_text(encoding='utf8').count('\n')
-    assert lines <= 480, f'{path} has {lines} lines: it is two things'
+    most = LONG.get(str(path.relative_to(PACKAGE)), 320)
+    assert lines <= most, f'{path} has {lines} lines: it is two things'
+
+
+def test_no_function_is_two_things():
+  for path in FILES:
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf8'))):
+      if isinstance(node, ast.FunctionDef):
+        docstring = len((ast.get_docstring(node) or '').splitlines())
+        lines = node.end_lineno - node.lineno + 1 - docstring
+        assert lines <= 60, f'{path.name}: {node.name} has {lines} lines'
 
 
 def test_no_pickle_is_ever_read():
   for path in FILES:
     text = path.read_text(encoding='utf8')
     assert 'import pickle' not in text and 'allow_pickle=True' not in text, path
+
+
+def test_load_is_a_function_whatever_was_imported():
+  import ptm_jax.load
+  assert callable(ptm_jax.load) and callable(ptm_jax.load)
 
 
 def test_light_modules_do_not_wait_for_jax():

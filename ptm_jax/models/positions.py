@@ -42,7 +42,8 @@ def rotate(x, positions, base=10000.0):
   """
   half = x.shape[-1] // 2
   rates = base ** (-np.arange(half, dtype=np.float32) / half)
-  angles = positions[..., None, None].astype(jnp.float32) * rates
+  angles = positions[..., None, None].astype(jnp.float32) * (
+      rates[None, None, None])
   sine, cosine = jnp.sin(angles), jnp.cos(angles)
   first, second = x[..., :half], x[..., half:]
   return jnp.concatenate([first * cosine - second * sine,

@@ -12,12 +12,13 @@ _PACKAGE = pathlib.Path(find.__file__).parent
 
 
 class Verb:
-  """Lists objectives, models, corpora, tasks and experiments."""
+  """Lists what there is: `list`, or `list objectives` for one kind."""
 
   takes_config = False
+  argument = 'kind'
   flags = {'kind': ('', f'one of {", ".join(_KINDS)}; all by default'),
            'json': (False, 'print JSON'),
-           'experiments': ('experiments', 'folder of the experiment files')}
+           'folder': ('experiments', 'of the experiment files')}
 
   @staticmethod
   def run(flags):
@@ -25,7 +26,7 @@ class Verb:
       raise ConfigError(f'there are no {flags.kind!r} to list: choose one of '
                         f'{", ".join(_KINDS)}')
     kinds = [flags.kind] if flags.kind else _KINDS
-    table = {kind: _rows(kind, flags.experiments) for kind in kinds}
+    table = {kind: _rows(kind, flags.folder) for kind in kinds}
     if flags.json:
       print(json.dumps(table, indent=1))
       return

@@ -23,6 +23,10 @@ class Verb:
     settings = flags.config
     if not isinstance(settings, config.Experiment):
       raise ConfigError('--config holds a comparison: use the verb compare')
+    source = pathlib.Path(flags.init_from) if flags.init_from else None
+    if source and not (source / 'config.json').is_file():
+      raise ConfigError(f'--init_from={source} is no work directory: it has '
+                        'no config.json')
     setup_jax.configure()
     from ptm_jax import assemble, budget, compare, report
     assemble.first_error([settings])
@@ -34,7 +38,7 @@ class Verb:
     path = pathlib.Path(flags.workdir)
     name = name_of(settings.objective)[1]
     entries, _ = compare.run_and_score(
-        [settings], [path], name, init_from=flags.init_from or None)
+        [settings], [path], name, init_from=source)
     report.build(path)
     for metric, value in sorted(entries[0]['metrics'].items()):
       print(f'{metric}: {value:.4f}')

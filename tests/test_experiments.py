@@ -1,0 +1,118 @@
+"""Every experiment file: it says what it is, and its `:tiny` runs from the
+command line to a report. The README's Python is run on what it left.
+"""
+
+import argparse
+import ast
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from ptm_jax import __main__, find, serialize
+from ptm_jax.data.vocabulary import Vocabulary
+
+ROOT = pathlib.Path(__file__).parent.parent
+EXPERIMENTS = sorted((ROOT / 'experiments').glob('*.py'))
+BLOCKS = re.findall(r'```python\n(.*?)```',
+                    (ROOT / 'README.md').read_text(encoding='utf8'), re.S)
+
+
+@pytest.fixture(scope='module')
+def corpus(tmp_path_factory):
+  """A little real text: two files of the standard library, in blocks."""
+  folder = tmp_path_factory.mktemp('text')
+  for module in argparse, subprocess:
+    text = pathlib.Path(module.__file__).read_text(encoding='utf8')
+    (folder / f'{module.__name__}.txt').write_text(text, encoding='utf8')
+  return folder
+
+
+def run_tiny(path, corpus, workdir):
+  """Two updates of an experiment's tiny variant, from the command line."""
+  compares = path.stem.startswith('compare')
+  base = '--config.base' if compares else '--config'
+  clock = (['--config.base.budget.clock=steps', '--config.seeds=0']
+           if compares else [])
+  return __main__.main([
+      'compare' if compares else 'pretrain',
+      f'--config={path}:tiny,corpus=text', f'{base}.corpus.path={corpus}',
+      f'{base}.corpus.documents_are=block', f'{base}.num_steps=2',
+      f'{base}.evaluation.num_batches=1', f'--workdir={workdir}', *clock])
+
+
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: p.stem)
+def test_tiny_runs_two_updates(path, corpus, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  assert run_tiny(path, corpus, f'runs/{path.stem}') == 0
+  workdir = tmp_path / 'runs' / path.stem
+  results = json.loads((workdir / 'results.json').read_text())
+  assert results['runs']
+  for entry in results['runs']:
+    assert entry['num_steps'] == 2 and entry['tokens_with_loss'] > 0
+    assert entry['flops'] > 0 and entry['metrics']
+    place = workdir / entry['workdir']
+    assert serialize.read(place / 'config.json').seed == entry['seed']
+    assert (place / 'metrics.jsonl').stat().st_size
+  report = (workdir / 'report.html').read_text()
+  assert 'budget was too small' in report and (workdir / 'report.md').exists()
+  if path.stem == 'bert':
+    scope = {}
+    exec(BLOCKS[0], scope)  # pylint: disable=exec-used
+    assert scope['states'].shape[::2] == (1, 64)
+    assert scope['mask'].all()
+
+
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: p.stem)
+def test_docstring_says_what_it_is(path):
+  """Paper, command, time and result, so that nobody has to ask."""
+  text = ast.get_docstring(ast.parse(path.read_text(encoding='utf8')))
+  assert f'python experiments/{path.name}' in text
+  assert re.search(r'^Times?:', text, re.M) and re.search(
+      r'^Results?:', text, re.M)
+  if not path.stem.startswith('compare'):
+    assert re.search(r'^Papers?:', text, re.M)
+    assert 'base' in text.lower()
+
+
+def test_the_objective_in_the_readme_trains(corpus, tmp_path, monkeypatch):
+  """What the README calls the whole file is a whole file."""
+  objectives = tmp_path / 'ptm_jax' / 'objectives'
+  objectives.mkdir(parents=True)
+  (objectives / 'substitution.py').write_text(BLOCKS[1])
+  # The package looks there too, as if the file lay beside the others.
+  import ptm_jax.objectives
+  monkeypatch.setattr(ptm_jax.objectives, '__path__',
+                      [*ptm_jax.objectives.__path__, str(objectives)])
+  names = find.names
+  monkeypatch.setattr(find, 'names', lambda folder: names(folder) + (
+      ('substitution',) if folder == 'objectives' else ()))
+  monkeypatch.chdir(tmp_path)
+  assert __main__.main([
+      'pretrain',
+      f'--config={ROOT}/experiments/bert.py:tiny,corpus=text,'
+      'objective=substitution',
+      f'--config.corpus.path={corpus}', '--config.corpus.documents_are=block',
+      '--config.num_steps=2', '--config.evaluation.num_batches=1',
+      '--workdir=run']) == 0
+  metrics = json.loads((tmp_path / 'run/results.json').read_text())[
+      'runs'][0]['metrics']
+  assert 0 < metrics['validation/substitution/nll'] < 2
+
+
+def test_published_sizes():
+  """Parameters of the published configurations, in millions."""
+  from ptm_jax import budget, command_line
+  # GPT has 40,478 ids for our 40,000; BERT 110 with the pooler of
+  # next-sentence prediction; ELECTRA 13.5 without its generator.
+  for name, expected in {'gpt': 116, 'bert': 110, 't5': 222,
+                         'electra': 13.5}.items():
+    experiment = command_line.load_config(
+        str(ROOT / 'experiments' / f'{name}.py'))
+    bound = experiment.objective.bind(
+        experiment.model, Vocabulary(experiment.tokenizer.vocab_size),
+        experiment.data.raw_length)
+    trunk = budget.num_parameters(bound)[1] / 1e6
+    assert trunk == pytest.approx(expected, rel=0.02), name
