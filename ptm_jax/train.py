@@ -133,6 +133,9 @@ class _Loop:
         for split in ('validation', 'test')}
     self.peak = budget.matmul_peak() * len(jax.local_devices())
     self.last_scores = {}
+    # A run that is complete has its scores on record.
+    self.scores = _recorded_scores(workdirs, start) if (
+        start == first.num_steps) else {}
     self.reader = concurrent.futures.ThreadPoolExecutor(1)
 
   def close(self):
@@ -166,7 +169,7 @@ class _Loop:
         self._log(step, pending)
         pending = None
         self._pause(step, state, due)
-    if not self.last_scores:
+    if not self.scores:
       self._score(step, state)
     return state
 
@@ -276,6 +279,18 @@ class _Loop:
                       for split, scores in self.scores.items()
                       for name, value in scores[i].items()}})
     return entries
+
+
+def _recorded_scores(paths, step):
+  """Every trial's scores at `step` by split; {} unless all are on record."""
+  logs = [{line['kind']: line for line in metrics.read(path)
+           if line['step'] == step} for path in paths]
+  splits = ('validation', 'test')
+  if not all(split in log for log in logs for split in splits):
+    return {}
+  return {split: [{name: value for name, value in log[split].items()
+                   if name not in ('kind', 'step')} for log in logs]
+          for split in splits}
 
 
 def _seconds_so_far(path, step):

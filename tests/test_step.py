@@ -12,6 +12,7 @@ import pytest
 
 from ptm_jax import budget, config
 from ptm_jax.data.corpora import python_docs
+from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.find import find, names
 from ptm_jax.step import (_add, make_hparams, make_init, make_train_step,
                           read_clock)
@@ -21,7 +22,7 @@ GOLDENS = pathlib.Path(__file__).parent / 'goldens.json'
 OBJECTIVES = names('objectives')
 # One batch, 60 updates: nats per prediction that the first term must reach.
 # All start near log(133) = 4.89, the discriminator near log 2.
-BOUNDS = {'autoregressive': 2.0, 'masked': 3.0, 'span_corruption': 2.9,
+BOUNDS = {'autoregressive': 2.0, 'masked': 3.5, 'span_corruption': 2.9,
           'replaced_token': 0.45}
 _BUILT = {}
 
@@ -74,7 +75,7 @@ def golden(name):
 def test_one_batch_is_learnt(name):
   objective, state, step = build(name)
   windows = random_windows(8, 16)
-  first = last = None
+  losses = []
   for epoch in range(60):
     # The same text under fresh noise, as in training.
     state, measured = step(state, dict(
@@ -82,11 +83,11 @@ def test_one_batch_is_learnt(name):
     term = next(iter(objective.coefficients()))
     if name == 'replaced_token':
       term = 'discriminator'
-    last = float(measured['sums'][term] / measured['weights'][term])
-    first = last if first is None else first
-  assert first == pytest.approx(
+    losses.append(float(measured['sums'][term] / measured['weights'][term]))
+  assert losses[0] == pytest.approx(
       np.log(2) if term == 'discriminator' else np.log(VOCABULARY.size),
       rel=0.1)
+  last = np.mean(losses[-10:])
   assert last < BOUNDS[name], f'{name} learnt only to {last}'
 
 
@@ -136,14 +137,13 @@ def test_training_flops_agree_with_the_formula():
 
 
 def test_flops_count_the_generator_and_only_predicted_heads():
-  masked, _, _ = build('masked')
-  replaced, _, _ = build('replaced_token')
-  causal, _, _ = build('autoregressive')
-  cost = {name: budget.training_flops(one, 8) for name, one in (
-      ('masked', masked), ('replaced', replaced), ('causal', causal))}
-  # 2 predictions of 18 instead of 16 of 16 pay for the vocabulary.
-  assert cost['masked'] < cost['causal']
-  assert cost['replaced'] > 1.2 * cost['masked']
+  # A vocabulary that weighs more than the trunk.
+  cost = {name: budget.training_flops(find('objectives', name)().bind(
+      config.Model(depth=2, width=16, num_heads=2), Vocabulary(2000), 16), 8)
+          for name in OBJECTIVES}
+  # 3 predictions of 18 tokens instead of 16 of 16 pay for the vocabulary.
+  assert cost['masked'] < 0.4 * cost['autoregressive']
+  assert cost['replaced_token'] > 1.2 * cost['masked']
 
 
 @pytest.mark.parametrize('clock,amount,steps', [

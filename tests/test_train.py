@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 
 import jax
@@ -130,11 +131,14 @@ def test_a_setting_that_alters_the_result_is_refused_by_name(
   assert_equal(final(whole), before)
 
 
-def test_harmless_settings_may_change(corpus, whole):
+def test_harmless_settings_may_change_and_a_complete_run_stays(
+    corpus, whole, tmp_path):
+  copy = shutil.copytree(whole, tmp_path / 'copy')
   changed = experiment(corpus, checkpoints=config.Checkpoints(3, keep=5))
-  before = final(whole)
-  train.train([changed], [whole])
-  assert final(whole)[:1] == before[:1]
+  trained = train.train([changed], [copy])
+  assert_equal(final(copy), final(whole))
+  again = train.train([changed], [copy])
+  assert trained.results == again.results
 
 
 def test_init_from_starts_anew_and_says_so(corpus, whole, tmp_path):
