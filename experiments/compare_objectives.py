@@ -23,17 +23,19 @@ def get_config(arg=None):
   base = config.Experiment(
       objective=autoregressive.Objective(),
       corpus=kinds.get('corpus', python_docs.Corpus()),
-      # Rotary positions: attention to neighbours is there from the start, and
-      # a masked model leaves the unigram plateau sooner.
-      model=config.Model(depth=2, width=96, num_heads=3, positions='rotary'),
+      # Rotary positions: attention to neighbours is there from the start.
+      # Weights of scale 1/sqrt(width): with 0.02, which is meant for wide
+      # models, a narrow masked one waits long on the unigram plateau.
+      model=config.Model(depth=2, width=48, num_heads=2, positions='rotary',
+                         init_scale=0.144),
       tokenizer=config.Tokenizer(kind='bpe', vocab_size=1024),
-      data=config.Data(raw_length=64, batch_size=32),
+      data=config.Data(raw_length=64, batch_size=16),
       optimizer=config.Optimizer(
-          learning_rate=2e-3, schedule='linear', warmup_steps=30, b2=0.98),
-      budget=config.Budget('tokens', 640_000),
-      checkpoints=config.Checkpoints(every_steps=150),
+          learning_rate=2e-3, schedule='linear', warmup_steps=80, b2=0.98),
+      budget=config.Budget('tokens', 1_640_000),
+      checkpoints=config.Checkpoints(every_steps=400),
       evaluation=config.Evaluation(
-          every_steps=100, num_batches=16, tasks=('docstring_library',)))
+          every_steps=400, num_batches=32, tasks=('docstring_library',)))
   if size == 'tiny':
     base = presets.shrink(base, 'tiny')
     base.budget = config.Budget('tokens', 50 * 16 * 64)

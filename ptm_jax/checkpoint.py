@@ -148,6 +148,10 @@ class Checkpoints:
         self.directory, item_handlers=_Handler(),
         options=ocp.CheckpointManagerOptions(
             cleanup_tmp_directories=True, lightweight_initialize=True,
+            # Otherwise, where none can be made, orbax's threads wait for one
+            # and keep the process from ending for 5 minutes.
+            async_options=ocp.AsyncOptions(
+                create_directories_asynchronously=False),
             preservation_policy=_NewestAndBest(self.keep, self._metrics)))
 
   def _wait(self):

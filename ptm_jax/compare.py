@@ -85,7 +85,7 @@ def _run(comparison, name, path, say):
     entries = [dict(one['runs'][0], workdir=str(place.relative_to(path)))
                for one, place in zip(done, places, strict=True)]
     return entries, {'corpus': done[0]['corpus']}
-  say(f'{name}: {len(experiments)} seeds, {experiments[0].num_steps} steps')
+  say(f'{name}: seeds {", ".join(map(str, comparison.seeds))}')
   entries, facts = run_and_score(experiments, places, name, say)
   for entry, place in zip(entries, places, strict=True):
     entry['workdir'] = str(place.relative_to(path))

@@ -34,6 +34,11 @@ class Progress:
                         refresh_per_second=4)
       self._live.start()
 
+  def begin(self):
+    """The first step starts now: what came before, such as compilation, is
+    no part of the pace."""
+    self._last = self._clock()
+
   def update(self, step, loss, tokens_per_second, peak_share):
     """Shows a step.
 

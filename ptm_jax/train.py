@@ -157,6 +157,7 @@ class _Loop:
       following = self.reader.submit(self._windows, step + 1)
       if step == self.start:
         self.compiled = self.program.step.lower(state, windows).compile()
+        self.progress.begin()
         self.tick = time.perf_counter()
       state, measured = self.compiled(state, windows)
       # The step before is read while this one runs, so nothing stalls.

@@ -34,80 +34,110 @@ def score(name, trained):
   setup, program = trained.setup, trained.program
   task = find('tasks', name)()
   data = {split: (encode_windows(setup.prepared.tokenizer, texts, task.length),
-                  jnp.asarray(labels))
+                  labels)
           for split, (texts, labels) in task.load().items()}
   seeds = [e.seed for e in setup.experiments]
   untrained = program.init([jax.random.key(seed) for seed in seeds],
                            setup.hparams)['params']
   keys = program.join([stream(jax.random.key(seed), name) for seed in seeds])
-  probe = jax.jit(program.over(
-      lambda params: _probe(setup.objective, task, params, data)))
+  states = jax.jit(program.over(lambda params: {
+      split: _in_parts(
+          lambda part: _pooled_at_all_depths(setup.objective, params, part),
+          windows, task.batch_size)
+      for split, (windows, _) in data.items()}))
   finetune = jax.jit(program.over(
       lambda params, key: _finetune(setup.objective, task, params, key, data)))
-  results = {
-      'probe': probe(trained.state['params']),
-      'probe_untrained': probe(untrained),
-      'finetune': finetune(trained.state['params'], keys)}
-  trials = program.split(jax.device_get(results))
+  params = trained.state['params']
+  correct = {'finetune': program.split(
+      jax.device_get(finetune(params, keys)))}
+  for way, values in (('probe', params), ('probe_untrained', untrained)):
+    correct[way] = [_probe(task, one, data)
+                    for one in program.split(jax.device_get(states(values)))]
   return [{f'{name}/chance': 1 / task.num_classes,
-           **{f'{name}/{key}': value for way, correct in one.items()
-              for key, value in _accuracy(way, correct).items()}}
-          for one in trials]
+           **{f'{name}/{key}': value for way, trials in correct.items()
+              for key, value in _accuracy(way, trials[trial]).items()}}
+          for trial in range(len(seeds))]
 
 
 def _accuracy(way, correct):
-  share = float(np.mean(correct))
-  return {f'{way}/accuracy': share,
-          f'{way}/accuracy_se': math.sqrt(
-              share * (1 - share) / (len(correct) - 1))}
+  correct = np.asarray(correct, np.float64)
+  return {f'{way}/accuracy': float(np.mean(correct)),
+          f'{way}/accuracy_se': float(
+              np.std(correct, ddof=1) / math.sqrt(len(correct)))}
 
 
-def pooled(objective, params, windows, keys=None):
-  """Mean of the trunk's states over an example's tokens, `[batch, width]`."""
-  states, mask = objective.features(params, windows, keys)
+def _mean(states, mask):
+  """Mean over an example's tokens, float32 `[batch, width]`."""
   weights = mask[..., None].astype(jnp.float32)
   return (jnp.sum(states.astype(jnp.float32) * weights, 1)
           / jnp.maximum(jnp.sum(weights, 1), 1.0))
 
 
-def _pooled_in_parts(objective, params, windows, size=50):
-  """`pooled` of many examples without holding all their states."""
+def _pooled(objective, params, windows, keys=None):
+  """Mean of the trunk's final states, `[batch, width]`."""
+  return _mean(*objective.features(params, windows, keys))
+
+
+def _pooled_at_all_depths(objective, params, windows):
+  """Mean states of every depth side by side: what is known of a text may lie
+  at any depth (Peters et al. 2018, arXiv:1802.05365, section 5.3).
+
+  Returns:
+    float32 `[batch, (layers + 1) x width]`.
+  """
+  states, mask = objective.all_features(params, windows)
+  return jnp.concatenate([_mean(one, mask) for one in states], -1)
+
+
+def _in_parts(function, windows, size):
+  """`function` of many examples, `size` at a time."""
   count = windows['index'].shape[0]
   parts = jax.tree.map(
       lambda x: jnp.asarray(x).reshape((count // size, size) + x.shape[1:]),
       windows)
-  states = jax.lax.map(lambda part: pooled(objective, params, part), parts)
-  return states.reshape(count, -1)
+  return jax.lax.map(function, parts).reshape(count, -1)
 
 
-def _probe(objective, task, params, data, steps=300):
-  """Which test examples a linear classifier on the frozen trunk gets right.
+def _probe(task, states, data, ridge=1e-2):
+  """How often linear classifiers on frozen states get each test example right.
 
-  Features are standardised with the training examples' statistics; logistic
-  regression with weight decay 1e-3, Adam over all examples, 300 updates.
+  One classifier for each disjoint set of `task.shots` examples per class, so
+  that the score does not hang on which few were labelled. A classifier is
+  the ridge regression of one-hot labels on standardised states, in closed
+  form: nothing to tune, the same answer every time.
+
+  Args:
+    task: gives `shots` and the classes.
+    states: `{'train': [examples, features], 'test': [examples, features]}`.
+    data: as `score` has it, for the labels.
+
+  Returns:
+    float64 `[test examples]`, fractions of the classifiers.
   """
-  (train, labels), (test, answers) = data['train'], data['test']
-  x = _pooled_in_parts(objective, params, train)
-  mean, deviation = jnp.mean(x, 0), jnp.std(x, 0) + 1e-6
-  x = (x - mean) / deviation
-  y = (_pooled_in_parts(objective, params, test) - mean) / deviation
-  head = _head(x.shape[1], task.num_classes)
-  transform = optax.adamw(0.03, weight_decay=1e-3)
-
-  def update(carry, _):
-    head, state = carry
-    grads = jax.grad(_classification_loss)(head, x, labels)
-    updates, state = transform.update(grads, state, head)
-    return (optax.apply_updates(head, updates), state), None
-
-  (head, _), _ = jax.lax.scan(
-      update, (head, transform.init(head)), length=steps)
-  return jnp.argmax(_logits(head, y), 1) == answers
+  train, test = (np.asarray(states[split], np.float64)
+                 for split in ('train', 'test'))
+  labels, answers = data['train'][1], data['test'][1]
+  rank = np.zeros(len(labels), np.int64)  # of an example within its class
+  for label in range(task.num_classes):
+    rank[labels == label] = np.arange(np.sum(labels == label))
+  sets = max(1, task.num_train // task.shots)
+  correct = np.zeros(len(test))
+  for one in range(sets):
+    chosen = rank % sets == one
+    mean, deviation = train[chosen].mean(0), train[chosen].std(0) + 1e-6
+    x, y = (train[chosen] - mean) / deviation, (test - mean) / deviation
+    targets = np.eye(task.num_classes)[labels[chosen]]
+    weights = np.linalg.solve(
+        x.T @ x / len(x) + ridge * np.eye(x.shape[1]),
+        x.T @ (targets - targets.mean(0)) / len(x))
+    correct += np.argmax(y @ weights, 1) == answers
+  return correct / sets
 
 
 def _finetune(objective, task, params, key, data):
   """Which test examples the whole trunk, trained on the task, gets right."""
   (train, labels), (test, answers) = data['train'], data['test']
+  labels = jnp.asarray(labels)
   count, size = labels.shape[0], task.batch_size
   num_steps = task.epochs * (count // size)
   model = {'trunk': params['trunk'],
@@ -125,7 +155,7 @@ def _finetune(objective, task, params, key, data):
     windows = jax.tree.map(lambda x: jnp.asarray(x)[rows], train)
     keys = jax.random.split(stream(key, 'dropout', step), size)
     dropout = objective.model.dropout or objective.model.attention_dropout
-    x = pooled(objective, model, windows, keys if dropout else None)
+    x = _pooled(objective, model, windows, keys if dropout else None)
     return _classification_loss(model['head'], x, labels[rows])
 
   def update(carry, inputs):
@@ -136,7 +166,7 @@ def _finetune(objective, task, params, key, data):
 
   (model, _), _ = jax.lax.scan(
       update, (model, transform.init(model)), (order, jnp.arange(num_steps)))
-  x = _pooled_in_parts(objective, model, test)
+  x = _in_parts(lambda part: _pooled(objective, model, part), test, size)
   return jnp.argmax(_logits(model['head'], x), 1) == answers
 
 

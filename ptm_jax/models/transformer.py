@@ -49,6 +49,7 @@ class Block(nn.Module):
       `[batch, length, width]` and None, as `nn.scan` wants it.
     """
     model = self.model
+    self.sow('intermediates', 'entering', x)
     keys = shared.get('keys')
     keys = None if keys is None else stream(keys, 'layer', index)
 

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from ptm_jax import config
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
-from ptm_jax.models.attention import attention_maps
+from ptm_jax.models.attention import attention_maps, entering_states
 from ptm_jax.models.encoder_decoder import EncoderDecoder
 from ptm_jax.models.transformer import Trunk
 from ptm_jax.objectives import arrange
@@ -205,11 +205,26 @@ class BaseObjective(config.Component):
       encoder where there are two stacks), and the ids read, int32
       `[batch, length']`.
     """
+    stack, _, sown = self._watch(params, windows)
+    return attention_maps(sown), stack['inputs']
+
+  def all_features(self, params, windows):
+    """The trunk's states of uncorrupted windows at every depth.
+
+    Returns:
+      A list of `[batch, length', width]`, from the embeddings to what
+      `features` gives, and bool `[batch, length']`, True where there is a
+      token.
+    """
+    stack, states, sown = self._watch(params, windows)
+    return [*entering_states(sown), states], stack['segment_ids'] > 0
+
+  def _watch(self, params, windows):
+    """The stack read, its states and what its layers sowed."""
     stack = jax.vmap(self.read)(windows)
-    _, state = self._apply(params, stack, None, mutable=['intermediates'])
-    sown = state['intermediates']
+    states, sown = self._apply(params, stack, None, mutable=['intermediates'])
     side = 'encoder' if self.model.form == 'encoder_decoder' else 'stack'
-    return attention_maps(sown[side]), stack['inputs']
+    return stack, states, sown['intermediates'][side]
 
   def features(self, params, windows, keys=None):
     """The trunk's states of uncorrupted windows.

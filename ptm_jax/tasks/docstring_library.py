@@ -20,19 +20,22 @@ class Task(config.Component):
 
   Attributes:
     classes: libraries to tell apart.
-    num_train, num_test: docstrings per class; multiples of 25 in all.
+    num_train, num_test: docstrings per class; times the number of classes,
+      multiples of `batch_size`.
+    shots: docstrings per class that one linear probe is fitted to.
     length: tokens kept of each docstring.
     epochs, batch_size, learning_rate: of fine-tuning.
   """
 
   classes: tuple[str, ...] = (
-      'stdlib', 'scipy', 'matplotlib', 'jax', 'orbax', 'flax')
-  num_train: int = 200
-  num_test: int = 100
+      'stdlib', 'scipy', 'matplotlib', 'jax', 'orbax', 'fontTools')
+  num_train: int = 600
+  num_test: int = 160
+  shots: int = 200
   length: int = 48
-  epochs: int = 3
-  batch_size: int = 25
-  learning_rate: float = 5e-4
+  epochs: int = 1
+  batch_size: int = 24
+  learning_rate: float = 1e-3
 
   @property
   def num_classes(self):
