@@ -19,7 +19,7 @@ from ptm_jax import command_line, setup_jax
 
 HERE = pathlib.Path(__file__).parent
 EXPERIMENT = HERE.parent / 'experiments' / 'compare_objectives.py'
-RATES = (1e-3, 2e-3, 4e-3, 8e-3)
+RATES = (2e-3, 4e-3, 8e-3, 1.6e-2)
 
 
 def sweep(comparison, name, seed=100):

@@ -6,19 +6,11 @@ carries the hashes of its leaves, taken from the same host copies that are
 written, and of its files. A restore believes nothing that does not match;
 what fails is moved aside, out of the folder, and the checkpoint before it is
 used.
-
-In `STEP/default`, orbax's files hold a flat dict, dotted leaf name -> array
-(a random key as its uint32 data). `leaves-PROCESS.json` has each leaf's
-shape, dtype and the SHA-256 of the pieces that this process wrote;
-`files.json` has the SHA-256 of every file, and its own.
 """
 
 import contextlib
 import dataclasses
-import errno
 import functools
-import hashlib
-import json
 import logging
 import math
 import os
@@ -32,9 +24,9 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from ptm_jax import manifest
 from ptm_jax.errors import CheckpointError, PtmError
 
-_ITEM = 'default'  # orbax's folder for what is saved without a name
 _TEMPORARY = '.orbax-checkpoint-tmp'
 
 
@@ -91,9 +83,10 @@ class Checkpoints:
         raise FileNotFoundError('the directory was deleted')
       metric = None if metric is None else float(metric)
       self._metrics[step] = metric
-      leaves = {name: _on_host(leaf) for name, leaf in _named(state).items()}
+      leaves = {name: manifest.on_host(leaf)
+                for name, leaf in _named(state).items()}
       facts = {'step': step, 'metric': metric if _finite(metric) else None}
-      saved = self._manager.save(step, force=True, args=_Save(
+      saved = self._manager.save(step, force=True, args=manifest.Save(
           {name: leaf.data for name, leaf in leaves.items()},
           leaves=leaves, facts=facts))
       if not saved:
@@ -123,7 +116,7 @@ class Checkpoints:
       for one in reversed(candidates):
         try:
           return one, self._read(one, target)
-        except _Damaged as error:
+        except manifest.Damaged as error:
           self._set_aside(one, error)
     return None
 
@@ -142,10 +135,10 @@ class Checkpoints:
 
   def _open(self):
     _quiet()
-    self._metrics = {step: _metric(self.directory / str(step))
+    self._metrics = {step: manifest.recorded_metric(self.directory / str(step))
                      for step in self.steps()}
     self._manager = ocp.CheckpointManager(
-        self.directory, item_handlers=_Handler(),
+        self.directory, item_handlers=manifest.Handler(),
         options=ocp.CheckpointManagerOptions(
             cleanup_tmp_directories=True, lightweight_initialize=True,
             # Otherwise, where none can be made, orbax's threads wait for one
@@ -175,32 +168,32 @@ class Checkpoints:
       shutil.rmtree(doomed)
 
   def _read(self, step, target):
-    """The state of `step`; raises _Damaged, or CheckpointError if it is
-    whole but another run's."""
+    """The state of `step`; raises Damaged, or CheckpointError if it is whole
+    but another run's."""
     folder = self.directory / str(step)
-    recorded = _recorded(folder)
+    recorded = manifest.recorded_leaves(folder)
     targets = _named(target)
     _compare(folder, recorded, targets)
-    with _damage('orbax cannot read it'):
+    with manifest.damage('orbax cannot read it'):
       values = ocp.PyTreeCheckpointHandler().restore(
-          folder / _ITEM, args=ocp.args.PyTreeRestore(restore_args={
+          folder / manifest.ITEM, args=ocp.args.PyTreeRestore(restore_args={
               name: ocp.RestoreArgs(restore_type=np.ndarray)
               for name in recorded}))
     restored = []
     for name, wanted in targets.items():
       value = np.asarray(values[name])
-      with _damage(f'leaf {name} has another shape'):
-        hashes = {index: _hash(value[_slices(index)])
+      with manifest.damage(f'leaf {name} has another shape'):
+        hashes = {index: manifest.hash_array(value[manifest.slices_of(index)])
                   for index in recorded[name]['pieces']}
       if hashes != recorded[name]['pieces']:
-        raise _Damaged(f'leaf {name} is not what was saved')
+        raise manifest.Damaged(f'leaf {name} is not what was saved')
       restored.append(_placed(value, recorded[name]['key'], wanted))
     return jax.tree.unflatten(jax.tree.structure(target), restored)
 
   def _set_aside(self, step, error):
     """Moves a damaged checkpoint out of the folder and says so."""
     source = self.directory / str(step)
-    what = f'checkpoint {source} is damaged ({_first_line(error)})'
+    what = f'checkpoint {source} is damaged ({manifest.first_line(error)})'
     if self.read_only:
       self.say(f'{what}: the one before it is used')
       return
@@ -234,33 +227,8 @@ class Checkpoints:
       for left in self.directory.glob(f'*{_TEMPORARY}*'):
         shutil.rmtree(left, ignore_errors=True)
       raise CheckpointError(
-          f'cannot {action} in {self.directory}: {_first_line(error)}; '
+          f'cannot {action} in {self.directory}: {manifest.first_line(error)}; '
           'finished checkpoints are as they were') from error
-
-
-class _Damaged(Exception):
-  """A checkpoint that does not hold what was saved; says how it shows."""
-
-
-@contextlib.contextmanager
-def _damage(what):
-  """Whatever a damaged file makes the block raise becomes `_Damaged`."""
-  try:
-    yield
-  except (_Damaged, MemoryError, PermissionError):
-    raise
-  except Exception as error:
-    if getattr(error, 'errno', None) in (errno.EMFILE, errno.ENFILE):
-      raise
-    raise _Damaged(f'{what}: {_first_line(error)}') from error
-
-
-def _first_line(error):
-  """The reason in a few words; the system's own where there is one."""
-  text = getattr(error, 'strerror', None) or str(error) or repr(error)
-  code = re.search(r"os_error_code='(\d+)'", text)  # tensorstore's
-  text = os.strerror(int(code[1])) if code else text
-  return text.strip().splitlines()[0][:200]
 
 
 @functools.cache
@@ -304,149 +272,11 @@ class _NewestAndBest:
     return [step in stay for step in steps]
 
 
-@dataclasses.dataclass
-class _Leaf:
-  """One leaf on its way to the disk.
-
-  Attributes:
-    data: what is written: a numpy copy, or the jax array itself if other
-      processes hold parts of it (orbax then copies what is here).
-    shape, dtype: of the leaf as the state has it.
-    key: the implementation's name if it is a random key, else None.
-    pieces: numpy copies of the parts this process writes, by index.
-  """
-
-  data: object
-  shape: tuple[int, ...]
-  dtype: str
-  key: str | None
-  pieces: dict[str, np.ndarray]
-
-  def record(self):
-    return {'shape': list(self.shape), 'dtype': self.dtype, 'key': self.key,
-            'pieces': {index: _hash(piece)
-                       for index, piece in self.pieces.items()}}
-
-
 def _named(tree):
   """`{dotted name: leaf}`, in the tree's order."""
   leaves = jax.tree_util.tree_leaves_with_path(tree)
   return {jax.tree_util.keystr(path, simple=True, separator='.'): leaf
           for path, leaf in leaves}
-
-
-def _on_host(leaf):
-  shape, dtype, key = np.shape(leaf), str(leaf.dtype), None
-  if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-    key = str(jax.random.key_impl(leaf))
-    leaf = jax.random.key_data(leaf)
-  elsewhere = isinstance(leaf, jax.Array) and not (
-      leaf.is_fully_addressable or leaf.is_fully_replicated)
-  if elsewhere:
-    pieces = {_index(shard.index, leaf.shape): np.array(shard.data)
-              for shard in leaf.addressable_shards if shard.replica_id == 0}
-    return _Leaf(leaf, shape, dtype, key, pieces)
-  # A copy, because the next step may reuse the buffer.
-  data = np.array(leaf)
-  whole = _index((slice(None),) * data.ndim, data.shape)
-  mine = {whole: data} if jax.process_index() == 0 else {}
-  return _Leaf(data, shape, dtype, key, mine)
-
-
-def _index(slices, shape):
-  """Slices as text, such as '0:4,0:8'; '' for a scalar."""
-  return ','.join('{}:{}'.format(*one.indices(size)[:2])
-                  for one, size in zip(slices, shape, strict=True))
-
-
-def _slices(index):
-  return tuple(slice(*map(int, one.split(':')))
-               for one in index.split(',') if one)
-
-
-def _hash(array):
-  """SHA-256 of an array's dtype, shape and bytes."""
-  array = np.asarray(array)
-  digest = hashlib.sha256(f'{array.dtype} {array.shape} '.encode())
-  digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-  return digest.hexdigest()
-
-
-class _Handler(ocp.PyTreeCheckpointHandler):
-  """Orbax's own, and our hashes within the same commit.
-
-  Both files are written beside the caller's work: the leaves are hashed
-  while orbax writes them, the files once the last of them is there.
-  """
-
-  async def async_save(self, directory, args):
-    futures = await super().async_save(directory, args=args)
-    return [*futures, ocp.future.CommitFutureAwaitingContractedSignals(
-        self._write_leaves(directory, args), name='leaves')]
-
-  async def _write_leaves(self, directory, args):
-    leaves = {name: leaf.record() for name, leaf in args.leaves.items()}
-    _leaves_path(directory, jax.process_index()).write_text(json.dumps({
-        **args.facts, 'processes': jax.process_count(), 'leaves': leaves}))
-
-  def finalize(self, directory):
-    super().finalize(directory)
-    directory = pathlib.Path(directory)
-    text = json.dumps({
-        str(path.relative_to(directory)): _hash_file(path)
-        for path in sorted(directory.rglob('*')) if path.is_file()})
-    (directory / 'files.json').write_text(json.dumps(
-        {'sha256': hashlib.sha256(text.encode()).hexdigest(), 'files': text}))
-
-
-@ocp.args.register_with_handler(_Handler, for_save=True, for_restore=True)
-@dataclasses.dataclass
-class _Save(ocp.args.PyTreeSave):
-  """What to write: orbax's `item`, our leaves, and facts of the step."""
-
-  leaves: dict = dataclasses.field(default_factory=dict)
-  facts: dict = dataclasses.field(default_factory=dict)
-
-
-def _leaves_path(folder, process):
-  return folder / f'leaves-{process}.json'
-
-
-def _hash_file(path):
-  with open(path, 'rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def _recorded(folder):
-  """The leaves of a checkpoint all of whose files are what was written, as
-  `{name: {shape, dtype, key, pieces}}`, joined over processes."""
-  folder = folder / _ITEM
-  with _damage('its list of files cannot be read'):
-    seal = json.loads((folder / 'files.json').read_text())
-    if hashlib.sha256(seal['files'].encode()).hexdigest() != seal['sha256']:
-      raise _Damaged('its list of files has changed')
-    files = json.loads(seal['files'])
-  for name, digest in files.items():
-    with _damage(f'file {name}'):
-      if _hash_file(folder / name) != digest:
-        raise _Damaged(f'file {name} has changed')
-  with _damage('its list of leaves cannot be read'):
-    first = json.loads(_leaves_path(folder, 0).read_text())
-    leaves = first['leaves']
-    for process in range(1, first['processes']):
-      more = json.loads(_leaves_path(folder, process).read_text())['leaves']
-      for name, leaf in more.items():
-        leaves[name]['pieces'].update(leaf['pieces'])
-    if first['step'] != int(folder.parent.name):
-      raise _Damaged(f'it was saved at step {first["step"]}')
-  return leaves
-
-
-def _metric(folder):
-  """The metric a checkpoint was saved with; None if it cannot be read."""
-  with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-    return json.loads(_leaves_path(folder / _ITEM, 0).read_text())['metric']
-  return None
 
 
 def _compare(folder, recorded, targets):

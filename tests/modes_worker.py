@@ -42,7 +42,7 @@ def run(name, devices, trials=1, **compute):
   hparams = make_hparams(objective, settings.optimizer)
   state = program.init([jax.random.key(s) for s in range(trials)],
                        [hparams] * trials)
-  record, before = [], None
+  record = []
   for step in range(STEPS):
     # Documents of very different lengths: the masks are uneven on purpose.
     windows = random_windows(32, 16, 2, padding=0, seed=step)
@@ -57,8 +57,6 @@ def run(name, devices, trials=1, **compute):
     update = {key: value - params[key]
               for key, value in _flat(program, state).items()}
     record.append((first['sums'], first['weights'], update))
-    del before, params
-    before = None
   return record
 
 

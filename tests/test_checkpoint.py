@@ -1,5 +1,6 @@
 """Checkpoints: equal bits, or known to be bad and set aside."""
 
+import json
 import os
 import pathlib
 import random
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptm_jax import checkpoint
+from ptm_jax import manifest
 from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.errors import CheckpointError
 
@@ -133,12 +134,18 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
   assert keeper.steps() == [7, 8]
 
 
-def test_the_state_may_change_as_soon_as_save_returns(tmp_path):
-  one = {'x': np.arange(100000, dtype=np.float32)}
+def test_the_state_may_change_as_soon_as_save_returns(tmp_path, monkeypatch):
+  one = {'x': np.arange(1000, dtype=np.float32)}
   expected = bits(one)
+  changed, real = threading.Event(), manifest.hash_array
+  def late(array):
+    assert changed.wait(30)
+    return real(array)
+  monkeypatch.setattr(manifest, 'hash_array', late)
   keeper = Checkpoints(tmp_path)
   keeper.save(1, one)
   one['x'][:] = 0
+  changed.set()
   keeper.close()
   assert bits(keeper.restore(one)[1]) == expected
 
@@ -225,6 +232,15 @@ def test_every_missing_file_is_found(saved, tmp_path):
     assert_set_aside(directory)
 
 
+def test_a_list_that_forgets_a_file_is_found(copy):
+  path = copy / '2' / 'default' / 'files.json'
+  seal = json.loads(path.read_text())
+  listed = json.loads(seal['files'])
+  listed.pop('leaves-0.json')
+  path.write_text(json.dumps(dict(seal, files=json.dumps(listed))))
+  assert 'list of files has changed' in assert_set_aside(copy)
+
+
 def test_numbers_that_changed_before_their_files_were_sealed_are_found(copy):
   """Files that agree with their list, of leaves that were never saved."""
   folder = copy / '2' / 'default'
@@ -232,7 +248,7 @@ def test_numbers_that_changed_before_their_files_were_sealed_are_found(copy):
       (folder / 'leaves-0.json').read_text().replace(
           '"pieces": {"0:3,0:4": "', '"pieces": {"0:3,0:4": "0'))
   (folder / 'files.json').unlink()
-  checkpoint._Handler().finalize(folder)
+  manifest.Handler().finalize(folder)
   assert 'params.trunk.kernel is not what was saved' in assert_set_aside(copy)
 
 
@@ -326,7 +342,7 @@ def test_a_failed_save_leaves_the_others_and_the_next_may_succeed(
   def fail(path):
     raise OSError(28, 'No space left on device')
   keeper, said = reader(copy)
-  monkeypatch.setattr(checkpoint, '_hash_file', fail)
+  monkeypatch.setattr(manifest, 'hash_file', fail)
   with pytest.raises(CheckpointError, match='No space left') as error:
     keeper.save(3, state(3), block=True)
   assert '\n' not in str(error.value)

@@ -4,7 +4,6 @@
 import dataclasses
 import json
 import os
-import pathlib
 import random
 import shutil
 import signal

@@ -3,7 +3,6 @@ another attention description.
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 
 from ptm_jax.models import positions as position_kinds

@@ -9,6 +9,7 @@ import pytest
 from flax.core import meta
 
 from ptm_jax.models import transformer
+from ptm_jax.models.attention import Structure
 from tests.models import reference
 from tests.models.stacks import (LENGTH, OPTIONS, TARGETS, VOCAB, apply,
                                  batch, build, count, model, params_of,
@@ -50,6 +51,21 @@ def test_packed_documents_are_as_if_alone(option, form):
   np.testing.assert_allclose(found[2, first:first + second],
                              found[1, :second], atol=1e-5)
   assert np.all(np.isfinite(found))
+
+
+@pytest.mark.parametrize('form', ['encoder', 'decoder', 'prefix',
+                                  'encoder_decoder'])
+def test_distances_past_the_exact_buckets_are_those_of_plain_loops(form):
+  settings, module, inputs, params = build('t5', form)
+  # A reader of the past alone has twice as many exact buckets.
+  inputs = {name: 5 * value if name.endswith('positions') else value
+            for name, value in inputs.items()}
+  one = row_of(inputs, 3)
+  expected = (reference.encoder_decoder(settings, params, one)
+              if form == 'encoder_decoder' else
+              reference.transformer(settings, params, one, form))
+  np.testing.assert_allclose(apply(module, params, inputs)[3], expected,
+                             rtol=1e-4, atol=1e-4)
 
 
 def seen_by(option, form, name, row, position):
@@ -179,6 +195,18 @@ def test_dropout_is_of_the_examples_own_key_scanned_or_not():
                   'decoder')
   np.testing.assert_allclose(apply(scanned, stacked(params), inputs, keys),
                              states, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_drop_differently():
+  settings = model(dropout=0.5)
+  keys = jax.random.split(jax.random.key(0), 2)
+  module = transformer.Block(settings)
+  x = np.ones((2, LENGTH, 8), np.float32)
+  params = params_of(module, x, 0, {'structure': Structure()})
+  run = jax.jit(lambda index: module.apply(
+      {'params': params}, x, index, {'structure': Structure(), 'keys': keys}))
+  one, other = np.asarray(run(0)[0]), np.asarray(run(1)[0])
+  assert np.array_equal(one, run(0)[0]) and not np.allclose(one, other)
 
 
 def test_shared_layers_are_one_layer_twice():
