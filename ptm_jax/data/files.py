@@ -114,11 +114,39 @@ def _decompressed(file, name):
   elif name.endswith('.bz2'):
     yield bz2.BZ2File(file)
   elif name.endswith('.zst'):
-    zstandard = optional('zstandard', name)
-    yield zstandard.ZstdDecompressor().stream_reader(
-        file, read_across_frames=True)
+    yield io.BufferedReader(_Zstandard(file, optional('zstandard', name)))
   else:
     yield file
+
+
+class _Zstandard(io.RawIOBase):
+  """Frames of Zstandard, decompressed; the library's own reader takes a file
+  that was cut short for a whole one."""
+
+  def __init__(self, file, zstandard):
+    self._file, self._zstandard = file, zstandard
+    self._frame, self._ready = None, b''
+
+  def readable(self):
+    return True
+
+  def readinto(self, buffer):
+    while not self._ready:
+      packed = self._file.read(2**16)
+      if not packed:
+        if self._frame:
+          raise EOFError('it ends before its end mark')
+        return 0
+      while packed:
+        if self._frame is None:
+          self._frame = self._zstandard.ZstdDecompressor().decompressobj()
+        self._ready += self._frame.decompress(packed)
+        packed = self._frame.unused_data
+        if self._frame.eof:
+          self._frame = None
+    count = min(len(buffer), len(self._ready))
+    buffer[:count], self._ready = self._ready[:count], self._ready[count:]
+    return count
 
 
 def optional(module, wanted_for):
@@ -140,7 +168,8 @@ def parquet_rows(name, stream, field):
   arrow = optional('pyarrow', name)
   parquet = importlib.import_module('pyarrow.parquet')
   # Parquet is read from its end: a compressed or archived one goes to memory.
-  source = stream if isinstance(stream, io.BufferedReader) else None
+  # A tar's member is of a class derived from BufferedReader.
+  source = stream if type(stream) is io.BufferedReader else None
   with reading(name):
     try:
       file = parquet.ParquetFile(source or io.BytesIO(stream.read()))

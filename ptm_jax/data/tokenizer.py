@@ -62,6 +62,8 @@ class Tokenizer:
   """
 
   def __init__(self, model, lossless=True):
+    if not model:
+      raise DataError('not a SentencePiece model: it is empty')
     try:
       self._processor = sentencepiece.SentencePieceProcessor(
           model_proto=model)
@@ -144,7 +146,7 @@ class Tokenizer:
     counts = [sum(1 for _ in _parts(text)) for text in texts]
     try:
       numbers = self._processor.encode(parts)
-    except (RuntimeError, UnicodeEncodeError) as error:
+    except (RuntimeError, TypeError, UnicodeEncodeError) as error:
       raise DataError(f'text that is not valid Unicode: {error}') from error
     rows = iter(numbers)
     return [self._ids[np.asarray(
