@@ -30,6 +30,8 @@ class Progress:
     if self._stream.isatty():
       from rich.console import Console
       from rich.live import Live
+      from rich.text import Text
+      self._text = Text  # not markup: a label may hold brackets
       self._live = Live(console=Console(file=self._stream), transient=False,
                         refresh_per_second=4)
       self._live.start()
@@ -58,7 +60,7 @@ class Progress:
             f'{tokens_per_second:,.0f} tokens/s  {peak_share:.0%} of peak  '
             f'{duration((self._total - step) * (self._pace or 0))} left')
     if self._live:
-      self._live.update(line.strip())
+      self._live.update(self._text(line.strip()))
     elif now - self._printed >= _EVERY or step == self._total:
       self._printed = now
       print(line.strip(), file=self._stream, flush=True)

@@ -16,6 +16,9 @@ from ptm_jax.load import encode_windows
 from ptm_jax.rng import stream
 from ptm_jax.workdir import write_json
 
+# Untrained trunks whose mean score a trained one is held against: one alone may
+# be lucky.
+_UNTRAINED = 4
 _SAMPLE = 'Return the sum of the array elements over a given axis.'
 
 
@@ -28,8 +31,8 @@ def score(name, trained):
 
   Returns:
     One dict per trial: `TASK/probe/accuracy`, `TASK/probe_untrained/accuracy`
-    and `TASK/finetune/accuracy` (fractions), each with `_se`, its standard
-    error over test examples, and `TASK/chance`.
+    (a mean over untrained trunks) and `TASK/finetune/accuracy` (fractions),
+    each with `_se`, its standard error over test examples, and `TASK/chance`.
   """
   setup, program = trained.setup, trained.program
   task = find('tasks', name)()
@@ -37,8 +40,6 @@ def score(name, trained):
                   labels)
           for split, (texts, labels) in task.load().items()}
   seeds = [e.seed for e in setup.experiments]
-  untrained = program.init([jax.random.key(seed) for seed in seeds],
-                           setup.hparams)['params']
   keys = program.join([stream(jax.random.key(seed), name) for seed in seeds])
   states = jax.jit(program.over(lambda params: {
       split: _in_parts(
@@ -48,11 +49,21 @@ def score(name, trained):
   finetune = jax.jit(program.over(
       lambda params, key: _finetune(setup.objective, task, params, key, data)))
   params = trained.state['params']
-  correct = {'finetune': program.split(
-      jax.device_get(finetune(params, keys)))}
-  for way, values in (('probe', params), ('probe_untrained', untrained)):
-    correct[way] = [_probe(task, one, data)
-                    for one in program.split(jax.device_get(states(values)))]
+
+  def probe(params):
+    return np.asarray([_probe(task, one, data) for one in program.split(
+        jax.device_get(states(params)))])
+
+  def untrained(number):
+    keys = [stream(jax.random.key(seed), 'untrained', number)
+            for seed in seeds]
+    return program.init(keys, setup.hparams)['params']
+
+  correct = {
+      'finetune': program.split(jax.device_get(finetune(params, keys))),
+      'probe': probe(params),
+      'probe_untrained': np.mean(
+          [probe(untrained(number)) for number in range(_UNTRAINED)], 0)}
   return [{f'{name}/chance': 1 / task.num_classes,
            **{f'{name}/{key}': value for way, trials in correct.items()
               for key, value in _accuracy(way, trials[trial]).items()}}
@@ -98,7 +109,7 @@ def _in_parts(function, windows, size):
   return jax.lax.map(function, parts).reshape(count, -1)
 
 
-def _probe(task, states, data, ridge=1e-2):
+def _probe(task, states, data, ridge=1e-3):
   """How often linear classifiers on frozen states get each test example right.
 
   One classifier for each disjoint set of `task.shots` examples per class, so

@@ -125,7 +125,7 @@ class _Zstandard(io.RawIOBase):
 
   def __init__(self, file, zstandard):
     self._file, self._zstandard = file, zstandard
-    self._frame, self._ready = None, b''
+    self._frame, self._ready = None, memoryview(b'')
 
   def readable(self):
     return True
@@ -137,13 +137,16 @@ class _Zstandard(io.RawIOBase):
         if self._frame:
           raise EOFError('it ends before its end mark')
         return 0
+      parts = []
       while packed:
         if self._frame is None:
           self._frame = self._zstandard.ZstdDecompressor().decompressobj()
-        self._ready += self._frame.decompress(packed)
+        parts.append(self._frame.decompress(packed))
         packed = self._frame.unused_data
         if self._frame.eof:
           self._frame = None
+      # A view: slicing bytes would copy all that is left at every read.
+      self._ready = memoryview(b''.join(parts))
     count = min(len(buffer), len(self._ready))
     buffer[:count], self._ready = self._ready[:count], self._ready[count:]
     return count
@@ -168,11 +171,11 @@ def parquet_rows(name, stream, field):
   arrow = optional('pyarrow', name)
   parquet = importlib.import_module('pyarrow.parquet')
   # Parquet is read from its end: a compressed or archived one goes to memory.
-  # A tar's member is of a class derived from BufferedReader.
-  source = stream if type(stream) is io.BufferedReader else None
+  plain = isinstance(getattr(stream, 'raw', None), io.FileIO)
   with reading(name):
     try:
-      file = parquet.ParquetFile(source or io.BytesIO(stream.read()))
+      file = parquet.ParquetFile(
+          stream if plain else io.BytesIO(stream.read()))
       column = (file.schema_arrow.field(field)
                 if field in file.schema_arrow.names else None)
       if column is None or not (arrow.types.is_string(column.type)

@@ -2,7 +2,8 @@
 
 The result depends on the corpus and on the tokenizer's settings alone. It is
 written into a folder of another name and renamed, so that a kill leaves
-nothing half made; a lock makes a second process wait for the first.
+nothing half made; a lock makes a second process wait for the first. What
+cannot be read any more is made anew.
 """
 
 import collections
@@ -69,20 +70,32 @@ def prepare(corpus, config, root=None, say=None, key=None):
   """
   say = say or (lambda line: print(line, file=sys.stderr, flush=True))
   stores = pathlib.Path(root or cache_dir()) / 'stores'
-  if not (key and (stores / key).is_dir()):
-    corpus.validate()
-    config.validate()
-    key = key_of(corpus, config)
-  folder = stores / key
-  if not folder.is_dir():
-    with _alone(folder, say):
-      if not folder.is_dir():
-        _build(corpus, config, folder, say)
+  if key:
+    with contextlib.suppress(DataError):
+      return _read(stores / key)
+  corpus.validate()
+  config.validate()
+  folder = stores / key_of(corpus, config)
+  with contextlib.suppress(DataError):
+    return _read(folder)
+  with _alone(folder, say):
+    try:
+      return _read(folder)  # another process made it meanwhile
+    except DataError as error:
+      if folder.exists():
+        say(f'{error}; it is made anew')
+        shutil.rmtree(folder, ignore_errors=True)
+    _build(corpus, config, folder, say)
+  return _read(folder)
+
+
+def _read(folder):
+  """What a folder of the cache holds; raises DataError if it is damaged."""
   report = read_report(folder)
   return Prepared(
       Tokenizer.load(folder / 'tokenizer'),
       {split: Store(folder / split) for split in SPLITS},
-      report['corpus_hash'], report, key)
+      report['corpus_hash'], report, folder.name)
 
 
 def key_of(corpus, config):

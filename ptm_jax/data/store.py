@@ -25,9 +25,9 @@ class Store:
       count = int(self.document_starts[-1])
       self.ids = _map(folder / 'ids.bin', np.int32, count)
       self.flags = _map(folder / 'flags.bin', np.uint8, count)
-    except (OSError, ValueError) as error:
-      raise DataError(f'{folder} is not a usable token store: {error}; delete '
-                      'it and start again') from error
+    except (OSError, EOFError, ValueError, IndexError) as error:
+      raise DataError(
+          f'{folder} is not a usable token store: {error}') from error
 
   @property
   def num_tokens(self):
@@ -88,10 +88,13 @@ def write_report(folder, values):
 
 
 def read_report(folder):
-  """Reads what `write_report` wrote."""
+  """Reads what `write_report` wrote; raises DataError if it is damaged."""
   try:
-    return json.loads((pathlib.Path(folder) / 'report.json').read_text(
+    values = json.loads((pathlib.Path(folder) / 'report.json').read_text(
         encoding='utf8'))
+    if not isinstance(values, dict) or 'corpus_hash' not in values:
+      raise ValueError('report.json has no corpus_hash')
   except (OSError, ValueError) as error:
-    raise DataError(f'{folder} is not a usable token store: {error}; delete '
-                    'it and start again') from error
+    raise DataError(
+        f'{folder} is not a usable token store: {error}') from error
+  return values

@@ -31,11 +31,11 @@ class Task(config.Component):
       'stdlib', 'scipy', 'matplotlib', 'jax', 'orbax', 'fontTools')
   num_train: int = 600
   num_test: int = 160
-  shots: int = 200
+  shots: int = 100
   length: int = 48
-  epochs: int = 1
+  epochs: int = 2
   batch_size: int = 24
-  learning_rate: float = 1e-3
+  learning_rate: float = 5e-3
 
   @property
   def num_classes(self):

@@ -20,6 +20,7 @@ import platform
 import re
 import sysconfig
 import warnings
+import zlib
 
 from ptm_jax import config
 from ptm_jax.data.documents import Document, cache_dir
@@ -78,11 +79,11 @@ class Corpus(config.Component):
   def documents(self):
     """Yields one `Document` per module with docstrings."""
     path = cache_dir() / 'python_docs' / f'{self.fingerprint()}.jsonl.gz'
-    if not path.exists():
+    documents = _read(path)
+    if not documents:
       _write(path, group(list(self._scan())))
-    with gzip.open(path, 'rt', encoding='utf8') as file:
-      for line in file:
-        yield Document(*json.loads(line))
+      documents = _read(path)
+    yield from documents
 
   def _scan(self):
     roots = [(STDLIB, pathlib.Path(sysconfig.get_path('stdlib')))]
@@ -212,15 +213,28 @@ def group(documents, share=0.2, common=30):
           for number, document in enumerate(documents)]
 
 
+def _read(path):
+  """The kept scan; an empty list where there is none or it is damaged."""
+  try:
+    with gzip.open(path, 'rt', encoding='utf8') as file:
+      return [Document(*json.loads(line)) for line in file]
+  except (OSError, EOFError, ValueError, TypeError, zlib.error):
+    return []
+
+
 def _write(path, documents):
   """Keeps the scan; groups are written as hashes of their first text."""
   if not documents:
     raise DataError('python_docs found no docstring on this machine')
-  path.parent.mkdir(parents=True, exist_ok=True)
   temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-  with gzip.open(temporary, 'wt', encoding='utf8', compresslevel=3) as file:
-    for document in documents:
-      key = hashlib.blake2b((document.group or document.text).encode(),
-                            digest_size=16).hexdigest()
-      file.write(json.dumps(document._replace(group=key)) + '\n')
-  temporary.replace(path)
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(temporary, 'wt', encoding='utf8', compresslevel=3) as file:
+      for document in documents:
+        key = hashlib.blake2b((document.group or document.text).encode(),
+                              digest_size=16).hexdigest()
+        file.write(json.dumps(document._replace(group=key)) + '\n')
+    temporary.replace(path)
+  except OSError as error:
+    raise DataError(f'cannot write the cache {path.parent}: {error.strerror}; '
+                    'set PTM_JAX_CACHE') from error

@@ -61,17 +61,18 @@ class Corpus(config.Component):
       found = place.rglob('*')
     else:
       found = map(pathlib.Path, glob.glob(str(place), recursive=True))
-    found = sorted(path for path in found if path.is_file())
-    known = [path for path in found if files.kind_of(path.name)]
+    found = sorted(path for path in found if not path.is_dir())
+    # A link that leads nowhere is no file.
+    known = {path for path in found
+             if files.kind_of(path.name) and path.is_file()}
     if report:
       for path in found:
-        report.count(files.LEFT_OUT, str(path),
-                     not files.kind_of(path.name))
+        report.count(files.LEFT_OUT, str(path), path not in known)
     if not known:
       raise DataError(f'corpus.path={self.path} names no text file: expected '
                       f'one of {", ".join(files.TEXTS)}, also compressed or '
                       'in a .zip or .tar')
-    return known
+    return sorted(known)
 
   def fingerprint(self):
     """Hash of the files' names and bytes and of how they are read."""
