@@ -139,7 +139,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(corpus, tmp_path,
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
   with monkeypatch.context() as patch:
     patch.setattr(module.Writer, 'close', fail)
-    with pytest.raises(DataError, match='No space left.*PTM_JAX_CACHE') as error:
+    with pytest.raises(DataError,
+                       match='No space left.*PTM_JAX_CACHE') as error:
       prepare(corpus, SETTINGS, tmp_path / 'cache', quiet)
     assert '\n' not in str(error.value)
   assert {path.suffix for path in (tmp_path / 'cache' / 'stores').iterdir()

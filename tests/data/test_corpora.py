@@ -227,7 +227,8 @@ def test_every_line_is_stored_or_counted(tmp_path):
   folder = tmp_path / 'texts'
   folder.mkdir()
   awkward = ['<mask> </s> <pad> <s> [MASK] <extra_id_0> <99>', '\u2581\u241bs',
-             '\u2585 \u241b\u241b', '  two  spaces ', 'tab\tand \x01\x7f', '日本語', 'x']
+             '\u2585 \u241b\u241b', '  two  spaces ', 'tab\tand \x01\x7f',
+             '日本語', 'x']
   (folder / 'a.txt').write_text('\n'.join([*LINES, *awkward, '', ' ', '']))
   # Again with CRLF, a mark, a NUL and a bad byte: most lines are duplicates.
   (folder / 'b.txt').write_bytes(

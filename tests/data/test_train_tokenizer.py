@@ -22,8 +22,8 @@ from tests.conftest import ROOT
 KINDS = ('unigram', 'bpe')
 WORDS = ('the array function returns a value of type int when axis is none '
          'and shape must match input output for each element').split()
-SPELLED = ('<pad> <s> </s> <unk> <mask> <cls> <sep> [MASK] [CLS] [SEP] <0> <99> '
-           '<extra_id_0> <0x41> <0x0A> ▁ ▁<mask>▁ ␛s ␛␛').split(' ')
+SPELLED = ('<pad> <s> </s> <unk> <mask> <cls> <sep> [MASK] [CLS] [SEP] <0> '
+           '<99> <extra_id_0> <0x41> <0x0A> ▁ ▁<mask>▁ ␛s ␛␛').split(' ')
 
 
 def texts(count=300, words=WORDS):
