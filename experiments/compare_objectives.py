@@ -32,7 +32,7 @@ def get_config(arg=None):
       data=config.Data(raw_length=64, batch_size=16),
       optimizer=config.Optimizer(
           learning_rate=2e-3, schedule='linear', warmup_steps=80, b2=0.98),
-      budget=config.Budget('tokens', 1_400_000),
+      budget=config.Budget('tokens', 1_550_000),
       checkpoints=config.Checkpoints(every_steps=400),
       evaluation=config.Evaluation(
           every_steps=400, num_batches=32, tasks=('docstring_library',)))

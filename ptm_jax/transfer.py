@@ -18,7 +18,7 @@ from ptm_jax.workdir import write_json
 
 # Untrained trunks whose mean score a trained one is held against: one alone may
 # be lucky.
-_UNTRAINED = 4
+_UNTRAINED = 3
 _SAMPLE = 'Return the sum of the array elements over a given axis.'
 
 
@@ -109,7 +109,7 @@ def _in_parts(function, windows, size):
   return jax.lax.map(function, parts).reshape(count, -1)
 
 
-def _probe(task, states, data, ridge=1e-3):
+def _probe(task, states, data, ridge=2e-3):
   """How often linear classifiers on frozen states get each test example right.
 
   One classifier for each disjoint set of `task.shots` examples per class, so

@@ -29,11 +29,11 @@ class Task(config.Component):
 
   classes: tuple[str, ...] = (
       'stdlib', 'scipy', 'matplotlib', 'jax', 'orbax', 'fontTools')
-  num_train: int = 600
+  num_train: int = 1200
   num_test: int = 160
   shots: int = 100
   length: int = 48
-  epochs: int = 2
+  epochs: int = 1
   batch_size: int = 24
   learning_rate: float = 5e-3
 
