@@ -7,8 +7,8 @@ chosen in an experiment file (an objective, a corpus); its fields are flags.
 
 import copy
 import dataclasses
-import difflib
 
+from ptm_jax import checks
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 
@@ -98,24 +98,24 @@ class Model:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    check_choices(self, 'model', self._CHOICES)
-    check_positive(self, 'model', 'depth', 'width', 'num_heads', 'max_length')
+    checks.choices(self, 'model', self._CHOICES)
+    checks.positive(self, 'model', 'depth', 'width', 'num_heads', 'max_length')
     if self.width % self.num_heads:
       raise ConfigError(
           f'model.num_heads={self.num_heads} does not divide model.width='
           f'{self.width}: choose a divisor, such as '
-          f'{_largest_divisor(self.width, self.num_heads)}')
+          f'{checks.largest_divisor(self.width, self.num_heads)}')
     kv_heads = self.num_kv_heads or self.num_heads
     if kv_heads < 1 or self.num_heads % kv_heads:
       raise ConfigError(f'model.num_kv_heads={kv_heads} must divide '
                         f'model.num_heads={self.num_heads}')
     for name in 'mlp_dim', 'embedding_width':
       if getattr(self, name) is not None:
-        check_positive(self, 'model', name)
+        checks.positive(self, 'model', name)
     if self.positions == 'rotary' and (self.width // self.num_heads) % 2:
       raise ConfigError(f'model.positions=rotary needs an even head width, '
                         f'found {self.width // self.num_heads}')
-    check_fraction(self, 'model', 'dropout', 'attention_dropout')
+    checks.fraction(self, 'model', 'dropout', 'attention_dropout')
     if self.num_token_types < 0:
       raise ConfigError(f'model.num_token_types={self.num_token_types} is '
                         'negative; 0 means none')
@@ -139,8 +139,8 @@ class Tokenizer:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    check_choices(self, 'tokenizer', {'kind': ('unigram', 'bpe')})
-    check_positive(self, 'tokenizer', 'vocab_size', 'train_bytes')
+    checks.choices(self, 'tokenizer', {'kind': ('unigram', 'bpe')})
+    checks.positive(self, 'tokenizer', 'vocab_size', 'train_bytes')
     # 7 control ids, 100 sentinels, 256 bytes and some room for text.
     if not self.path and self.vocab_size < 400:
       raise ConfigError(f'tokenizer.vocab_size={self.vocab_size} is too small: '
@@ -165,8 +165,8 @@ class Data:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    check_choices(self, 'data', {'packing': ('packed', 'document')})
-    check_positive(self, 'data', 'raw_length', 'batch_size')
+    checks.choices(self, 'data', {'packing': ('packed', 'document')})
+    checks.positive(self, 'data', 'raw_length', 'batch_size')
     if self.raw_length < 4:
       raise ConfigError(f'data.raw_length={self.raw_length} is too short: '
                         'use at least 4 tokens')
@@ -203,11 +203,11 @@ class Optimizer:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    check_choices(self, 'optimizer', {
+    checks.choices(self, 'optimizer', {
         'name': ('adamw', 'adafactor', 'lion', 'muon', 'sgd'),
         'schedule': ('constant', 'linear', 'cosine', 'inverse_sqrt', 'wsd')})
-    check_positive(self, 'optimizer', 'learning_rate', 'eps')
-    check_fraction(self, 'optimizer', 'b1', 'b2')
+    checks.positive(self, 'optimizer', 'learning_rate', 'eps')
+    checks.fraction(self, 'optimizer', 'b1', 'b2')
     for name in 'weight_decay', 'clip_norm', 'warmup_steps', 'final_fraction':
       if getattr(self, name) < 0:
         raise ConfigError(f'optimizer.{name}={getattr(self, name)} is '
@@ -232,7 +232,7 @@ class Budget:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    check_choices(self, 'budget', {
+    checks.choices(self, 'budget', {
         'clock': ('steps', 'tokens', 'loss_tokens', 'flops', 'seconds')})
     if self.clock != 'steps' and self.amount <= 0:
       raise ConfigError(f'budget.clock={self.clock} needs budget.amount above '
@@ -255,8 +255,8 @@ class Compute:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    check_choices(self, 'compute', {'mode': ('jit', 'pmap')})
-    check_positive(self, 'compute', 'fsdp', 'micro_batches')
+    checks.choices(self, 'compute', {'mode': ('jit', 'pmap')})
+    checks.positive(self, 'compute', 'fsdp', 'micro_batches')
 
 
 @dataclasses.dataclass
@@ -273,7 +273,7 @@ class Checkpoints:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    check_positive(self, 'checkpoints', 'every_steps', 'keep')
+    checks.positive(self, 'checkpoints', 'every_steps', 'keep')
 
 
 @dataclasses.dataclass
@@ -292,7 +292,7 @@ class Evaluation:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    check_positive(self, 'evaluation', 'every_steps', 'num_batches')
+    checks.positive(self, 'evaluation', 'every_steps', 'num_batches')
     for task in self.tasks:
       find('tasks', task)
 
@@ -331,7 +331,7 @@ class Experiment:
       value = getattr(self, field.name)
       if hasattr(value, 'validate'):
         value.validate()
-    check_positive(self, '', 'num_steps', 'max_skipped', 'log_every_steps')
+    checks.positive(self, '', 'num_steps', 'max_skipped', 'log_every_steps')
     if not 0 <= self.seed < 2**31:
       raise ConfigError(f'seed={self.seed} must lie in [0, 2**31)')
     if self.data.batch_size % self.compute.micro_batches:
@@ -384,38 +384,3 @@ class Comparison:
         name, base.optimizer.learning_rate)
     base.seed = seed
     return base
-
-
-def check_choices(config, group, choices):
-  """Raises ConfigError unless each named field has one of its values."""
-  for name, allowed in choices.items():
-    value = getattr(config, name)
-    if value not in allowed:
-      near = difflib.get_close_matches(str(value), allowed, n=1)
-      hint = f'; did you mean {near[0]}?' if near else ''
-      raise ConfigError(f'{group}.{name}={value!r} is not one of '
-                        f'{", ".join(allowed)}{hint}')
-
-
-def check_positive(config, group, *names):
-  """Raises ConfigError unless each named field is above 0."""
-  for name in names:
-    value = getattr(config, name)
-    if not value > 0:
-      dotted = f'{group}.{name}' if group else name
-      raise ConfigError(f'{dotted}={value} must be above 0')
-
-
-def check_fraction(config, group, *names, low=0.0, high=1.0, open_low=False):
-  """Raises ConfigError unless each field lies in [low, high)."""
-  for name in names:
-    value = getattr(config, name)
-    if not (low < value if open_low else low <= value) or not value < high:
-      dotted = f'{group}.{name}' if group else name
-      left = '(' if open_low else '['
-      raise ConfigError(f'{dotted}={value} must lie in {left}{low:g}, '
-                        f'{high:g})')
-
-
-def _largest_divisor(number, at_most):
-  return max(d for d in range(1, max(at_most, 1) + 1) if number % d == 0)

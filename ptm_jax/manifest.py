@@ -73,6 +73,7 @@ class Leaf:
 
 
 def on_host(leaf):
+  """A state's leaf as a `Leaf`: copied, so that the next step may reuse it."""
   shape, dtype, key = np.shape(leaf), str(leaf.dtype), None
   if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
     key = str(jax.random.key_impl(leaf))
@@ -97,6 +98,7 @@ def _index(slices, shape):
 
 
 def slices_of(index):
+  """The slices that `Leaf.pieces` names as text."""
   return tuple(slice(*map(int, one.split(':')))
                for one in index.split(',') if one)
 
@@ -150,6 +152,7 @@ def _leaves_path(folder, process):
 
 
 def hash_file(path):
+  """SHA-256 of a file."""
   with open(path, 'rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()
 

@@ -75,7 +75,7 @@ def test_what_a_killed_process_left_is_taken_over(tmp_path, other):
 def test_what_a_process_ended_regularly_is_free(tmp_path, other):
   other.communicate('')
   with lock.hold(tmp_path / 'run'):
-    pass
+    assert str(os.getpid()) in (tmp_path / 'run' / 'lock').read_text()
 
 
 @pytest.mark.parametrize('text', ['', 'nonsense', '{"pid": 1}', '[1]',

@@ -10,7 +10,7 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from ptm_jax import config, losses
+from ptm_jax import checks, losses
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
 from ptm_jax.objectives import arrange, base, noise
@@ -37,10 +37,10 @@ class Objective(base.BaseObjective):
   forms = ('encoder',)
 
   def validate(self):
-    config.check_fraction(self, 'objective', 'rate', open_low=True)
+    checks.fraction(self, 'objective', 'rate', open_low=True)
     check_shares(self.mask_share, self.random_share)
     if self.max_predictions is not None:
-      config.check_positive(self, 'objective', 'max_predictions')
+      checks.positive(self, 'objective', 'max_predictions')
 
   def make_numbers(self):
     return {

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ptm_jax import config, losses
+from ptm_jax import checks, losses
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead, TokenClassifier
 from ptm_jax.models.transformer import Trunk
@@ -52,9 +52,9 @@ class Objective(base.BaseObjective):
   forms = ('encoder',)
 
   def validate(self):
-    config.check_fraction(self, 'objective', 'rate', open_low=True)
+    checks.fraction(self, 'objective', 'rate', open_low=True)
     masked.check_shares(self.mask_share, 0.0)
-    config.check_positive(self, 'objective', 'temperature')
+    checks.positive(self, 'objective', 'temperature')
     for name in 'generator_width', 'generator_depth':
       if not 0 < getattr(self, name) <= 1:
         raise ConfigError(f'objective.{name}={getattr(self, name)} must lie '

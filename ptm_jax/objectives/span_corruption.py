@@ -9,7 +9,7 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from ptm_jax import config, losses
+from ptm_jax import checks, losses
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
 from ptm_jax.objectives import arrange, base, noise, sequence_to_sequence
@@ -35,7 +35,7 @@ class Objective(base.BaseObjective):
   forms = ('encoder_decoder', 'prefix')
 
   def validate(self):
-    config.check_fraction(self, 'objective', 'noise_density', open_low=True)
+    checks.fraction(self, 'objective', 'noise_density', open_low=True)
     if self.mean_noise_span_length < 1:
       raise ConfigError(
           f'objective.mean_noise_span_length={self.mean_noise_span_length} '

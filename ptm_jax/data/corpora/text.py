@@ -6,7 +6,7 @@ import hashlib
 import json
 import pathlib
 
-from ptm_jax import config
+from ptm_jax import checks, config
 from ptm_jax.data import clean, files
 from ptm_jax.data.documents import Document
 from ptm_jax.errors import ConfigError, DataError
@@ -39,7 +39,7 @@ class Corpus(config.Component):
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    config.check_choices(self, 'corpus', {
+    checks.choices(self, 'corpus', {
         'documents_are': ('file', 'line', 'block')})
     if not self.path:
       raise ConfigError('corpus.path is empty: name a file, a folder or a '
