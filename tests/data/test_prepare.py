@@ -1,7 +1,5 @@
 """A corpus prepared once, under a hash; what is dropped is counted."""
 
-import multiprocessing
-
 import numpy as np
 import pytest
 
@@ -100,27 +98,6 @@ def test_a_cache_that_cannot_be_written(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(DataError, match='cannot write the cache.*PTM_JAX_CACHE'):
     prepare(Corpus(TEXTS), SETTINGS, tmp_path / 'file', quiet)
-
-
-def _prepare(root, queue):
-  corpus = Corpus(TEXTS)
-  prepared = prepare(corpus, SETTINGS, root, quiet)
-  queue.put((corpus.reads, prepared.stores['train'].num_tokens))
-
-
-def test_two_processes_prepare_it_once(tmp_path, monkeypatch):
-  monkeypatch.setattr(Corpus, 'fingerprint', lambda self: 'same')
-  context = multiprocessing.get_context('fork')
-  queue = context.Queue()
-  workers = [context.Process(target=_prepare, args=(tmp_path, queue))
-             for _ in range(2)]
-  for worker in workers:
-    worker.start()
-  found = [queue.get(timeout=60) for _ in workers]
-  for worker in workers:
-    worker.join(60)
-  assert sorted(reads for reads, _ in found) == [0, 3]
-  assert found[0][1] == found[1][1]
 
 
 def test_text_that_spells_control_tokens_stays_text(tmp_path):
