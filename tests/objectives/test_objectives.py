@@ -242,7 +242,8 @@ def test_shapes_are_what_was_declared(name):
   inputs = {key: value.shape[1] for key, value in batch.items()
             if key.endswith('inputs')}
   assert max(inputs.values()) <= max(objective.lengths().values())
-  terms = objective.loss(None, _params(objective), batch)
+  terms = jax.jit(lambda params, batch: objective.loss(None, params, batch))(
+      _params(objective), batch)
   assert set(terms) == set(objective.coefficients())
   for term in terms.values():
     assert term.nll.shape == term.weights.shape == term.targets.shape
@@ -266,7 +267,7 @@ def _params(objective, seed=0, scale=3.0):
 
 
 def _large(objective, seed, scale):
-  params = meta.unbox(objective.init(jax.random.key(seed)))
+  params = meta.unbox(jax.jit(objective.init)(jax.random.key(seed)))
   leaves, tree = jax.tree.flatten(params)
   keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
   return jax.tree.unflatten(tree, [
