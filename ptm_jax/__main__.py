@@ -6,7 +6,7 @@ An experiment file ends in the same place through `run_experiment`.
 
 import sys
 
-from ptm_jax import __version__
+from ptm_jax import __version__, signals
 from ptm_jax.errors import ConfigError, PtmError
 from ptm_jax.find import find, names
 
@@ -52,13 +52,11 @@ def _run(verb_name, argv, config_file=''):
 
 def _guarded(function):
   try:
-    return function()
+    with signals.watch():
+      return function()
   except PtmError as error:
     print(f'ptm_jax: {" ".join(str(error).split())}', file=sys.stderr)
     return error.exit_code
-  except KeyboardInterrupt:
-    print('ptm_jax: stopped before anything was to be saved', file=sys.stderr)
-    return 75
   except BrokenPipeError:
     return 0
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from ptm_jax import budget
+from ptm_jax import budget, processes
 from ptm_jax.compile import compile_program
 from ptm_jax.config import Experiment
 from ptm_jax.data.prepare import Prepared, prepare
@@ -62,7 +62,8 @@ def set_up(experiments):
            for name in bound[0].sizes}
   objective = bind(first, sizes)
   experiments = [budget.settle(experiment, objective,
-                               lambda: _seconds_per_step(experiment, objective))
+                               lambda: processes.of_first(
+                                   _seconds_per_step(experiment, objective)))
                  for experiment in experiments]
   return Setup(
       experiments, prepared, windows, objective,

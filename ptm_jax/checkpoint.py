@@ -20,11 +20,10 @@ import shutil
 import sys
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from ptm_jax import manifest
+from ptm_jax import manifest, processes
 from ptm_jax.errors import CheckpointError, PtmError
 
 _TEMPORARY = '.orbax-checkpoint-tmp'
@@ -117,7 +116,11 @@ class Checkpoints:
         try:
           return one, self._read(one, target)
         except manifest.Damaged as error:
-          self._set_aside(one, error)
+          processes.wait('the damage is known')
+          self._forget()
+          if processes.is_first():
+            self._set_aside(one, error)
+          processes.wait('a damaged checkpoint is set aside')
     return None
 
   def wait(self):
@@ -159,13 +162,17 @@ class Checkpoints:
 
   def _discard_from(self, step):
     late = [one for one in self.steps() if one >= step]
-    if late:
-      self._forget()
-    for one in late:  # a rename first, so that none is ever half there
-      doomed = self.directory / f'{one}.discarded'
-      shutil.rmtree(doomed, ignore_errors=True)
-      (self.directory / str(one)).rename(doomed)
-      shutil.rmtree(doomed)
+    processes.wait('late checkpoints are known')
+    if not late:
+      return
+    self._forget()
+    if processes.is_first():
+      for one in late:  # a rename first, so that none is ever half there
+        doomed = self.directory / f'{one}.discarded'
+        shutil.rmtree(doomed, ignore_errors=True)
+        (self.directory / str(one)).rename(doomed)
+        shutil.rmtree(doomed)
+    processes.wait('late checkpoints are gone')
 
   def _read(self, step, target):
     """The state of `step`; raises Damaged, or CheckpointError if it is whole
@@ -197,7 +204,6 @@ class Checkpoints:
     if self.read_only:
       self.say(f'{what}: the one before it is used')
       return
-    self._forget()
     shelf = self.directory.with_name(f'{self.directory.name}-damaged')
     number = 0
     while (shelf / f'{step}-{number}').exists():
@@ -299,6 +305,5 @@ def _compare(folder, recorded, targets):
 
 def _placed(value, key, target):
   """A leaf on the devices, sharded like `target`."""
-  if key is not None:
-    value = jax.random.wrap_key_data(jnp.asarray(value), impl=key)
-  return jax.device_put(value, getattr(target, 'sharding', None))
+  value = processes.place(value, getattr(target, 'sharding', None))
+  return value if key is None else jax.random.wrap_key_data(value, impl=key)

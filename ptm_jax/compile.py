@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from ptm_jax import sharding
+from ptm_jax import processes, sharding
 from ptm_jax.errors import ConfigError
 from ptm_jax.step import (make_evaluation_step, make_hparams, make_init,
                           make_train_step)
@@ -33,6 +33,7 @@ class Program:
     split: state, metrics or sums -> a list with one entry per trial.
     join: list of states -> state.
     over: maps a function of one trial's trees over all of them.
+    aot: whether `compiled` can compile ahead of the first call.
     targets: the shape, dtype and sharding of one trial's state.
   """
 
@@ -45,6 +46,15 @@ class Program:
   join: Callable[..., Any]
   over: Callable[..., Any]
   targets: Any
+  aot: bool = True
+
+  def compiled(self, state, windows, held_out):
+    """The program with step and evaluation compiled for these arrays."""
+    if not self.aot:
+      return self
+    return dataclasses.replace(
+        self, step=self.step.lower(state, windows).compile(),
+        evaluate=self.evaluate.lower(state['params'], held_out).compile())
 
 
 def compile_program(experiment, objective, num_trials=1, devices=None):
@@ -54,12 +64,14 @@ def compile_program(experiment, objective, num_trials=1, devices=None):
     experiment: `config.Experiment`; all trials share its static settings.
     objective: the bound objective.
     num_trials: states that are trained side by side.
-    devices: all local ones by default; several trials use the first only.
+    devices: all by default, those of other processes too; several trials use
+      the first only.
 
   Raises:
-    ConfigError: the devices do not divide the batch.
+    ConfigError: the devices do not divide the batch, or several processes
+      were to share what is for one.
   """
-  devices = devices or jax.local_devices()
+  devices = devices or jax.devices()
   arguments = objective, experiment.optimizer, experiment.num_steps
   micro_batches = experiment.compute.micro_batches
   init = make_init(*arguments)
@@ -67,6 +79,9 @@ def compile_program(experiment, objective, num_trials=1, devices=None):
   shapes = jax.eval_shape(init, jax.random.key(0), make_hparams(
       objective, experiment.optimizer))
   if num_trials > 1:
+    if processes.count() > 1:
+      raise ConfigError('several trials in one program run in one process: '
+                        'train one seed at a time, or start a sweep')
     step = make_train_step(*arguments, micro_batches)
     return _trials(init, step, evaluate, shapes, num_trials, devices[0])
   _check_devices(experiment, len(devices))
@@ -80,6 +95,11 @@ def compile_program(experiment, objective, num_trials=1, devices=None):
   return _jit(init, step, evaluate, shapes, specs, mesh)
 
 
+def _key_data(key):
+  """A key as numpy, which every process may give to a common program."""
+  return np.asarray(jax.random.key_data(key))
+
+
 def _check_devices(experiment, num_devices):
   batch, compute = experiment.data.batch_size, experiment.compute
   if num_devices % compute.fsdp:
@@ -88,6 +108,9 @@ def _check_devices(experiment, num_devices):
   if compute.mode == 'pmap' and compute.fsdp > 1:
     raise ConfigError('compute.mode=pmap copies the parameters to every '
                       'device: set compute.fsdp=1, or compute.mode=jit')
+  if compute.mode == 'pmap' and processes.count() > 1:
+    raise ConfigError('compute.mode=pmap is for one process: use '
+                      'compute.mode=jit')
   if (batch // compute.micro_batches) % num_devices:
     raise ConfigError(
         f'data.batch_size={batch} in {compute.micro_batches} micro-batches '
@@ -110,15 +133,18 @@ def _jit(init, step, evaluate, shapes, specs, mesh):
   batched = NamedSharding(mesh, sharding.BATCH)
   copied = NamedSharding(mesh, PartitionSpec())
   state = sharding.state_shardings(shapes, specs, mesh)
-  init = jax.jit(init, out_shardings=state)
+  from_data = jax.jit(
+      lambda data, hparams: init(jax.random.wrap_key_data(data), hparams),
+      out_shardings=state)
   return Program(
-      init=lambda keys, hparams: init(_only(keys), _only(hparams)),
+      init=lambda keys, hparams: from_data(
+          _key_data(_only(keys)), _only(hparams)),
       step=jax.jit(step, in_shardings=(state, batched),
                    out_shardings=(state, copied), donate_argnums=0),
       evaluate=jax.jit(evaluate, in_shardings=(state['params'], batched),
                        out_shardings=copied),
-      put=lambda batches: jax.device_put(_only(batches), batched),
-      put_evaluation=lambda batch: jax.device_put(batch, batched),
+      put=lambda batches: processes.place_rows(_only(batches), batched),
+      put_evaluation=lambda batch: processes.place(batch, batched),
       split=lambda tree: [tree],
       join=_only,
       over=lambda function: function,
@@ -147,7 +173,8 @@ def _pmap(init, step, evaluate, shapes, mesh):
       split=lambda tree: [tree],
       join=_only,
       over=lambda function: function,
-      targets=_targets(shapes, everywhere))
+      targets=_targets(shapes, everywhere),
+      aot=False)
 
 
 def _trials(init, step, evaluate, shapes, num_trials, device):

@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 
-def evaluate(program, params, batches, objective, tokenizer):
+def evaluate(program, params, batches, objective, tokenizer,
+             stop=lambda: False):
   """Scores every trial on held-out batches.
 
   Args:
@@ -19,9 +20,10 @@ def evaluate(program, params, batches, objective, tokenizer):
     batches: host batches in a fixed order; padding rows have weight 0.
     objective: the bound objective, for the term whose nll is a likelihood.
     tokenizer: gives the bytes that each id stands for.
+    stop: asked before each batch whether to break off.
 
   Returns:
-    One dict of metrics per trial: for each term `TERM/nll` (nats per
+    None if it was broken off; else one dict of metrics per trial: for each term `TERM/nll` (nats per
     prediction), `TERM/nll_se` (its standard error over windows),
     `TERM/constant_nll` (of the best constant predictor of these very
     targets), `TERM/accuracy` (fraction) and `TERM/weight` (predictions);
@@ -30,6 +32,8 @@ def evaluate(program, params, batches, objective, tokenizer):
   parts = None
   pending = None
   for batch in batches:
+    if stop():
+      return None
     # The next batch is dispatched before this one's sums are fetched.
     result = program.evaluate(params, program.put_evaluation(batch))
     if pending is not None:

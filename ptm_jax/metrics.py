@@ -44,12 +44,17 @@ class Writer:
   Args:
     workdir: of the run.
     resume_step: lines of later steps are dropped, since they come again.
+    scored: whether scores of `resume_step` itself are complete; else they are
+      dropped too.
     tensorboard: whether scalars are written, where tensorboardX is there.
   """
 
-  def __init__(self, workdir, resume_step=0, tensorboard=True):
+  def __init__(self, workdir, resume_step=0, scored=True,
+               tensorboard=True):
     workdir = pathlib.Path(workdir)
-    kept = [line for line in read(workdir) if line['step'] <= resume_step]
+    kept = [line for line in read(workdir) if line['step'] < resume_step or (
+        line['step'] == resume_step
+        and (scored or line.get('kind') in ('train', 'skipped')))]
     path = workdir / FILE
     try:
       temporary = path.with_name(FILE + '.tmp')
@@ -79,7 +84,8 @@ class Writer:
     if self._board:
       kind = line.get('kind', 'train')
       for name, value in line.items():
-        if isinstance(value, (int, float)) and name != 'step':
+        if (isinstance(value, (int, float)) and name != 'step'
+            and math.isfinite(value)):
           self._board.add_scalar(f'{kind}/{name}', value, line['step'])
 
   def flush(self):

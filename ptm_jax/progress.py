@@ -18,16 +18,17 @@ class Progress:
     stream: stderr by default.
     start: the step that the run goes on from.
     clock: seconds, for tests.
+    silent: whether nothing is shown.
   """
 
   def __init__(self, total_steps, label='', stream=None, start=0,
-               clock=time.monotonic):
+               clock=time.monotonic, silent=False):
     self._total, self._label = total_steps, label
     self._stream, self._clock = stream or sys.stderr, clock
-    self._live = None
+    self._live, self._silent = None, silent
     self._last = self._printed = clock()
     self._step, self._pace = start, None
-    if self._stream.isatty():
+    if self._stream.isatty() and not silent:
       from rich.console import Console
       from rich.live import Live
       from rich.text import Text
@@ -61,7 +62,8 @@ class Progress:
             f'{duration((self._total - step) * (self._pace or 0))} left')
     if self._live:
       self._live.update(self._text(line.strip()))
-    elif now - self._printed >= _EVERY or step == self._total:
+    elif not self._silent and (now - self._printed >= _EVERY
+                               or step == self._total):
       self._printed = now
       print(line.strip(), file=self._stream, flush=True)
 

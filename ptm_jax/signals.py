@@ -1,21 +1,53 @@
 """SIGTERM and SIGINT: save and exit 75, or leave at once.
 
-Before training, where nothing new is to be saved, a signal ends the run at
-once; in the loop it is noted and the loop saves after its step. A second
-signal stops the process without waiting.
+While the training loop runs, a signal is noted and the loop saves after its
+step. Everywhere else nothing new is to be saved: the main thread is stopped,
+and where it does not listen, as in a compilation, a watcher thread ends the
+process after a second. A second signal ends it without waiting.
+
+Both ways the exit code is 75: the same command goes on.
 """
 
+import contextlib
 import os
 import signal
+import sys
 import threading
+import time
 
 from ptm_jax.errors import Stopped
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_GRACE = 1.0  # seconds that the main thread has to leave in good order
+# Seconds in which more signals count as the same: `timeout` and some batch
+# systems signal a process and then its group, and so the process twice.
+_SAME = 0.1
+_active = None
+
+
+@contextlib.contextmanager
+def watch():
+  """Watches for both signals; inside another `watch` it gives that one.
+
+  Outside the main thread, which alone can, it watches nothing.
+
+  Yields:
+    `Signals`.
+  """
+  global _active
+  if _active or threading.current_thread() is not threading.main_thread():
+    yield _active or Signals()
+    return
+  _active = Signals()
+  try:
+    with _active.installed():
+      yield _active
+  finally:
+    _active = None
 
 
 class Signals:
-  """Context manager; outside the main thread it only waits.
+  """What came, and what it should do.
 
   Attributes:
     received: name of the signal that asked for a stop, or ''.
@@ -24,27 +56,77 @@ class Signals:
   def __init__(self):
     self.received = ''
     self._deferred = False
-    self._before = {}
+    self._left = threading.Event()
 
-  def __enter__(self):
-    if threading.current_thread() is threading.main_thread():
-      for number in _SIGNALS:
-        self._before[number] = signal.signal(number, self._handle)
-    return self
+  @contextlib.contextmanager
+  def deferred(self):
+    """Inside, a signal is only noted: the caller saves and then stops.
 
-  def __exit__(self, *_):
-    for number, handler in self._before.items():
-      signal.signal(number, handler)
-
-  def defer(self):
-    """From now on a signal is noted, and the loop saves before it ends."""
+    Raises:
+      Stopped: a signal came before, or too late for the caller to see it.
+    """
     self._deferred = True
+    try:
+      self._check()
+      yield
+      self._check()
+    finally:
+      self._deferred = False
+
+  @contextlib.contextmanager
+  def installed(self):
+    """Handles the signals inside; the handlers of before come back."""
+    # The interpreter's own handler writes a signal's number to this pipe at
+    # once, whatever the main thread is doing.
+    receiver, sender = os.pipe()
+    os.set_blocking(sender, False)
+    before = {number: signal.signal(number, self._handle)
+              for number in _SIGNALS}
+    wakeup = signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=self._watch, args=(receiver,),
+                               name='signals', daemon=True)
+    watcher.start()
+    try:
+      yield
+    finally:
+      self._left.set()
+      signal.set_wakeup_fd(wakeup)
+      for number, handler in before.items():
+        signal.signal(number, handler)
+      os.close(sender)  # ends the watcher
+      watcher.join(_GRACE)
 
   def _handle(self, number, frame):
+    """In the main thread, once it listens."""
     del frame
-    if self.received:
-      os._exit(Stopped.exit_code)
-    self.received = signal.Signals(number).name
+    self.received = self.received or signal.Signals(number).name
     if not self._deferred:
-      raise Stopped(f'stopped by {self.received} before training: there is '
-                    'nothing to save')
+      self._check()
+
+  def _watch(self, receiver):
+    """In a thread of its own, at once."""
+    first = None
+    with open(receiver, 'rb', buffering=0) as pipe:
+      while data := pipe.read(1):
+        if data[0] not in _SIGNALS:
+          continue
+        if first is None:
+          first = time.monotonic()
+          self.received = self.received or signal.Signals(data[0]).name
+          threading.Thread(target=self._end_unless_left, daemon=True).start()
+        elif time.monotonic() - first > _SAME:
+          os._exit(Stopped.exit_code)
+
+  def _end_unless_left(self):
+    if self._left.wait(_GRACE) or self._deferred:
+      return
+    print(f'ptm_jax: {self._stopped()}', file=sys.stderr, flush=True)
+    os._exit(Stopped.exit_code)
+
+  def _check(self):
+    if self.received:
+      raise self._stopped()
+
+  def _stopped(self):
+    return Stopped(f'stopped by {self.received}: there was nothing new to '
+                   'save; run the same command to go on')

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import ptm_jax
-from ptm_jax import compare, config, metrics, train
+from ptm_jax import compare, config, loop, metrics, train
+from ptm_jax.assemble import set_up
 from ptm_jax.data.corpora import text
+from ptm_jax.data.windows import batches
 from ptm_jax.errors import ConfigError, DivergedError, Stopped
 from ptm_jax.objectives import autoregressive, masked
 
@@ -99,15 +101,15 @@ def test_two_and_two_updates_are_four(corpus, whole, tmp_path):
 
 def test_a_stop_saves_and_the_same_command_goes_on(corpus, whole, tmp_path,
                                                    monkeypatch):
-  update = train.Progress.update
+  update = loop.Progress.update
   def stop(self, step, **kwargs):
     update(self, step, **kwargs)
     if step == 3:
       os.kill(os.getpid(), signal.SIGTERM)
-  monkeypatch.setattr(train.Progress, 'update', stop)
+  monkeypatch.setattr(loop.Progress, 'update', stop)
   with pytest.raises(Stopped, match='SIGTERM'):
     train.train([experiment(corpus)], [tmp_path])
-  monkeypatch.setattr(train.Progress, 'update', update)
+  monkeypatch.setattr(loop.Progress, 'update', update)
   train.train([experiment(corpus)], [tmp_path])
   assert_equal(final(tmp_path), final(whole))
 
@@ -219,8 +221,6 @@ def test_a_comparison_end_to_end(corpus, tmp_path):
 
 
 def test_windows_are_the_same_for_every_objective(corpus):
-  from ptm_jax.assemble import set_up
-  from ptm_jax.data.windows import batches
   found = []
   for objective in (masked.Objective(), autoregressive.Objective()):
     setup = set_up([experiment(corpus, objective=objective)])
@@ -231,13 +231,56 @@ def test_windows_are_the_same_for_every_objective(corpus):
       assert np.array_equal(one[name], other[name])
 
 
+def diverging(corpus, **settings):
+  """Settings under which the second update and all after it overflow."""
+  optimizer = dataclasses.replace(
+      experiment(corpus).optimizer, name='sgd', learning_rate=1e30,
+      clip_norm=0.0)
+  return experiment(corpus, num_steps=40, optimizer=optimizer, **settings)
+
+
 def test_a_run_that_diverges_halts_with_its_last_good_state(corpus, tmp_path):
-  settings = experiment(
-      corpus, num_steps=40, max_skipped=3,
-      optimizer=dataclasses.replace(
-          experiment(corpus).optimizer, name='sgd', learning_rate=1e30,
-          clip_norm=0.0))
-  with pytest.raises(DivergedError, match='max_skipped=3'):
+  settings = diverging(corpus, max_skipped=3)
+  with pytest.raises(DivergedError, match='max_skipped=3.*--replay=') as halt:
     train.train([settings], [tmp_path])
-  lines = metrics.read(tmp_path)
-  assert max(line.get('skipped', 0) for line in lines) <= 4
+  skipped = [line for line in metrics.read(tmp_path)
+             if line['kind'] == 'skipped']
+  first = skipped[0]['step']
+  # One more is under way when the fourth is read.
+  assert [line['step'] for line in skipped] == list(range(first, first + 5))
+  assert f'--replay={first + 4}' in str(halt.value)
+  # Each is recorded with its batch.
+  setup = set_up([settings])
+  batch = batches(setup.windows['train'], 8, 0)[first - 1]
+  assert skipped[0]['index'] == batch['index'].tolist()
+  assert skipped[0]['epoch'] == batch['epoch'].tolist()
+  # What is saved are the weights from before the first of them.
+  before = tmp_path / 'before'
+  train.train([dataclasses.replace(
+      settings, num_steps=first - 1)], [before])
+  run = ptm_jax.load(tmp_path)
+  assert run.step == first + 4
+  for a, b in zip(jax.tree.leaves(run.params),
+                  jax.tree.leaves(ptm_jax.load(before).params), strict=True):
+    assert np.array_equal(a, b) and np.all(np.isfinite(a))
+  # The same command halts at once; a higher limit goes on.
+  with pytest.raises(DivergedError, match=f'step {run.step}: 5 updates'):
+    train.train([settings], [tmp_path])
+  with pytest.raises(DivergedError, match='7 updates'):
+    train.train([dataclasses.replace(settings, max_skipped=5)], [tmp_path])
+
+
+def test_a_signal_in_an_evaluation_breaks_it_off_and_nothing_is_lost(
+    corpus, whole, tmp_path, monkeypatch):
+  evaluate = loop.evaluate
+  def signalled(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGINT)
+    return evaluate(*args, **kwargs)
+  monkeypatch.setattr(loop, 'evaluate', signalled)
+  with pytest.raises(Stopped, match='SIGINT at step 2'):
+    train.train([experiment(corpus)], [tmp_path])
+  assert [line['kind'] for line in metrics.read(tmp_path)
+          if line['step'] == 2] == ['train']
+  monkeypatch.setattr(loop, 'evaluate', evaluate)
+  train.train([experiment(corpus)], [tmp_path])
+  assert_equal(final(tmp_path), final(whole))

@@ -71,10 +71,17 @@ class Windows:
     return {name: value[0] for name, value in self.gather([row]).items()}
 
 
-def batches(windows, batch_size, seed):
+def batches(windows, batch_size, seed, mine=slice(None)):
   """An endless `grain.MapDataset`: `dataset[step]` is the batch of a step.
 
   It depends on (seed, step) alone; every epoch is shuffled anew.
+
+  Args:
+    windows: `Windows`.
+    batch_size: rows of a whole batch.
+    seed: of the order.
+    mine: slice of the rows that are gathered; the others' are for other
+      processes.
 
   Raises:
     DataError: the split has no window.
@@ -91,7 +98,7 @@ def batches(windows, batch_size, seed):
 
     def map_with_index(self, index, numbers):
       place = index * batch_size + np.arange(batch_size, dtype=np.int64)
-      return windows.gather(numbers, place // count)
+      return windows.gather(numbers[mine], place[mine] // count)
 
   return rows.batch(batch_size).map_with_index(Gather())
 
