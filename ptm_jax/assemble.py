@@ -4,6 +4,7 @@ Everything that can be refused is refused here, before any compilation.
 """
 
 import dataclasses
+import functools
 import time
 from typing import Any
 
@@ -40,10 +41,15 @@ class Setup:
   flops: float
 
 
-def set_up(experiments):
+def set_up(experiments, num_steps=None):
   """Validates, prepares the data, binds the objective, settles the budget.
 
   Everything that can be refused is refused here, before any compilation.
+
+  Args:
+    experiments: one per trial.
+    num_steps: that an earlier start of these runs settled on, where it was
+      measured; None settles it now.
   """
   first = experiments[0]
   for experiment in experiments:
@@ -61,10 +67,14 @@ def set_up(experiments):
   sizes = {name: max(one.sizes[name] for one in bound)
            for name in bound[0].sizes}
   objective = bind(first, sizes)
-  experiments = [budget.settle(experiment, objective,
-                               lambda: processes.of_first(
-                                   _seconds_per_step(experiment, objective)))
-                 for experiment in experiments]
+  if num_steps:
+    experiments = [dataclasses.replace(one, num_steps=num_steps)
+                   for one in experiments]
+  else:
+    measured = functools.cache(  # once: all trials take equally many updates
+        lambda: processes.of_first(_seconds_per_step(first, objective)))
+    experiments = [budget.settle(one, objective, measured)
+                   for one in experiments]
   return Setup(
       experiments, prepared, windows, objective,
       [make_hparams(one, experiment.optimizer)

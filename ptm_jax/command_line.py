@@ -15,6 +15,7 @@ import typing
 from absl import flags
 from ml_collections import config_flags
 
+from ptm_jax import serialize
 from ptm_jax.errors import ConfigError
 
 
@@ -42,6 +43,7 @@ def parse(verb, argv, config_file=''):
   values = flags.FlagValues()
   for name, (default, text) in verb.flags.items():
     define = (flags.DEFINE_boolean if isinstance(default, bool)
+              else flags.DEFINE_integer if isinstance(default, int)
               else flags.DEFINE_string)
     define(name, default, text, flag_values=values)
   wants_help = any(arg in ('--help', '-help', '-h', '--helpfull')
@@ -78,7 +80,8 @@ def parse(verb, argv, config_file=''):
 
 
 def load_config(spec):
-  """Calls `get_config` of `FILE` or `FILE:ARGUMENT`.
+  """Calls `get_config` of `FILE` or `FILE:ARGUMENT`; or reads the settings in
+  a run's `config.json`.
 
   Raises:
     ConfigError: there is no such file, or it has no `get_config`.
@@ -90,6 +93,8 @@ def load_config(spec):
                       f'colon, such as experiments/bert.py{spec}')
   if not file.is_file():
     raise ConfigError(f'--config={spec}: there is no file {path}')
+  if file.suffix == '.json':
+    return serialize.read(file)
   module_spec = importlib.util.spec_from_file_location(
       f'ptm_jax_experiment_{file.stem}', file)
   if module_spec is None:
@@ -195,7 +200,8 @@ def _help(verb, spec, config):
     lines.append(f'  --{name}={shown}  {text}')
   if verb.takes_config:
     lines.append('  --config=FILE[:ARGUMENT]  experiment file, and a size '
-                 '(tiny, small, base) or kinds (corpus=text)')
+                 '(tiny, small, base) or kinds (corpus=text); or a run\'s '
+                 'config.json')
     if config is None:
       lines += ['', 'With --config=FILE, --help lists its settings too.']
     else:

@@ -9,7 +9,7 @@ import json
 import pathlib
 import time
 
-from ptm_jax import report, serialize, transfer, workdir
+from ptm_jax import processes, report, serialize, transfer, workdir
 from ptm_jax.assemble import first_error
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
@@ -25,7 +25,7 @@ def compare(comparison, path, say=print):
     say: takes one line for the user.
 
   Returns:
-    What `results.json` holds.
+    What `results.json` holds; None in every process but the first.
 
   Raises:
     ConfigError: a setting cannot work, or `path` holds another comparison.
@@ -40,6 +40,8 @@ def compare(comparison, path, say=print):
   for name in comparison.runs:
     entries, facts = _run(comparison, name, path, say)
     runs.extend(entries)
+  if not processes.is_first():
+    return None
   results = {
       'kind': 'comparison', 'source_revision': workdir.revision(), **facts,
       'seconds_total': time.time() - start,
@@ -70,7 +72,9 @@ def _refuse_another(comparison, path):
                          for name, (was, now) in changed.items())
       raise ConfigError(f'{path} holds another comparison: {listed}. Use '
                         'another --workdir')
-  workdir.write_json(recorded, workdir.record(comparison))
+  processes.wait('the comparison is read')
+  if processes.is_first():
+    workdir.write_json(recorded, workdir.record(comparison))
 
 
 def _run(comparison, name, path, say):
@@ -85,8 +89,16 @@ def _run(comparison, name, path, say):
     entries = [dict(one['runs'][0], workdir=str(place.relative_to(path)))
                for one, place in zip(done, places, strict=True)]
     return entries, {'corpus': done[0]['corpus']}
-  say(f'{name}: seeds {", ".join(map(str, comparison.seeds))}')
-  entries, facts = run_and_score(experiments, places, name, say)
+  if processes.is_first():
+    say(f'{name}: seeds {", ".join(map(str, comparison.seeds))}')
+  # The seeds are trials of one program, or, where several processes share
+  # the work, one run after the other.
+  size = len(places) if processes.count() == 1 else 1
+  entries, facts = [], {}
+  for start in range(0, len(places), size):
+    part = slice(start, start + size)
+    some, facts = run_and_score(experiments[part], places[part], name, say)
+    entries.extend(some)
   for entry, place in zip(entries, places, strict=True):
     entry['workdir'] = str(place.relative_to(path))
   return entries, facts
@@ -96,16 +108,21 @@ def run_and_score(experiments, places, name, say=print, init_from=None):
   """Trains a group of trials, scores its tasks, writes each `results.json`.
 
   Returns:
-    one `runs` entry per trial, and the facts about the corpus.
+    one `runs` entry per trial, and the facts about the corpus. Tasks are
+    scored in the first process only.
   """
   trained = train(experiments, places, init_from, label=name, say=say)
+  facts = {'corpus': corpus_facts(trained.setup)}
+  if processes.count() > 1:
+    trained = trained.on_one_device()
+  if not processes.is_first():
+    return trained.results, facts
   for task in experiments[0].evaluation.tasks:
     say(f'{name}: {task}')
     for entry, scores in zip(
         trained.results, transfer.score(task, trained), strict=True):
       entry['metrics'].update(scores)
   transfer.write_attention(trained, places)
-  facts = {'corpus': corpus_facts(trained.setup)}
   for entry, place in zip(trained.results, places, strict=True):
     entry.update(name=name, workdir='.')
     workdir.write_json(place / 'results.json', {

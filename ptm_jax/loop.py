@@ -196,8 +196,8 @@ class Loop:
     if min(skipped) > self.first.max_skipped:
       last = [line['step'] for line in metrics.read(self.workdirs[0])
               if line.get('kind') == 'skipped'][-1:]
-      again = (f'; to see the last such batch again: python -m ptm_jax verify '
-               f'--workdir={self.workdirs[0]} --replay={last[0]}'
+      again = (f'; to see the last such batch again: python -m ptm_jax replay '
+               f'--workdir={self.workdirs[0]} --step={last[0]}'
                if last else '')
       raise DivergedError(
           f'step {step}: {min(skipped)} updates were not finite, more than '

@@ -31,6 +31,8 @@ def join():
   """
   if jax.distributed.is_initialized():
     return
+  # Its handler of SIGTERM would take the place of ours.
+  jax.config.update('jax_enable_preemption_service', False)
   given = [name for name in _OURS if os.environ.get(name)]
   try:
     if given:

@@ -116,6 +116,33 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
   return train_step
 
 
+def make_diagnosis(objective):
+  """Returns `diagnose(state, windows)`: what an update would do, by part.
+
+  It gives `sums` and `weights` by term, `losses` float32 `[batch]` (nats of
+  each example over all terms) and `gradients`, the largest entry of every
+  parameter's gradient, not a number where one is not.
+  """
+
+  def diagnose(state, windows):
+    hparams = state['hparams']
+    rebuilt = objective.rebuilt(hparams['objective'])
+    keys = example_keys(state['key'], windows['index'], windows['epoch'])
+    batch = jax.vmap(rebuilt.corrupt)(stream(keys, 'corrupt'), windows)
+    dropout = stream(keys, 'dropout')
+    grads, sums, weights = _gradients(
+        rebuilt, hparams['coefficients'], state['params'], batch, dropout, 1,
+        lambda x: x)
+    terms = rebuilt.loss(dropout, state['params'], batch)
+    return {
+        'sums': sums, 'weights': weights,
+        'losses': sum(jnp.sum(term.weights * term.nll, -1)
+                      for term in terms.values()),
+        'gradients': jax.tree.map(lambda g: jnp.max(jnp.abs(g)), grads)}
+
+  return diagnose
+
+
 def total_loss(coefficients, sums, weights):
   """The training loss: each term's mean over its own weight, weighted."""
   return sum(coefficients[term] * sums[term] / jnp.maximum(weights[term], 1.)

@@ -11,7 +11,8 @@ from typing import Any
 
 import jax
 
-from ptm_jax import budget, lock, processes, signals, workdir
+from ptm_jax import (budget, lock, processes, serialize, signals,
+                     workdir)
 from ptm_jax.assemble import Setup, set_up
 from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.compile import compile_program
@@ -71,7 +72,7 @@ def train(experiments, workdirs, init_from=None, label='', say=print):
   with contextlib.ExitStack() as stack:
     watched = stack.enter_context(signals.watch())
     _hold(stack, workdirs)
-    setup = set_up(experiments)
+    setup = set_up(experiments, _measured_before(experiments[0], workdirs[0]))
     program = compile_program(setup.experiments[0], setup.objective,
                               len(experiments))
     keepers = [stack.enter_context(contextlib.closing(Checkpoints(
@@ -102,6 +103,16 @@ def _hold(stack, workdirs):
     raise error
   if not fine:
     raise ConfigError(f'the first process cannot hold {workdirs[0]}')
+
+
+def _measured_before(experiment, path):
+  """The updates that an earlier start found a budget of seconds to be."""
+  if experiment.budget.clock != 'seconds':
+    return None
+  if not (path / 'config.json').exists():
+    return None
+  before = serialize.read(path / 'config.json')
+  return before.num_steps if before.budget == experiment.budget else None
 
 
 def _start(setup, program, keepers, workdirs, init_from, say):

@@ -20,7 +20,8 @@ LEVELS = (
     ('assemble', 'transfer', 'statistics', 'report'),
     ('loop',),
     ('train',),
-    ('compare', 'sweeps', 'convert', 'presets', 'command_line'),
+    ('compare', 'sweeps', 'convert', 'presets', 'command_line', 'replay',
+     'resume_proof'),
     ('verbs',),
     ('__main__',),
 )

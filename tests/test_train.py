@@ -241,14 +241,14 @@ def diverging(corpus, **settings):
 
 def test_a_run_that_diverges_halts_with_its_last_good_state(corpus, tmp_path):
   settings = diverging(corpus, max_skipped=3)
-  with pytest.raises(DivergedError, match='max_skipped=3.*--replay=') as halt:
+  with pytest.raises(DivergedError, match='max_skipped=3.*--step=') as halt:
     train.train([settings], [tmp_path])
   skipped = [line for line in metrics.read(tmp_path)
              if line['kind'] == 'skipped']
   first = skipped[0]['step']
   # One more is under way when the fourth is read.
   assert [line['step'] for line in skipped] == list(range(first, first + 5))
-  assert f'--replay={first + 4}' in str(halt.value)
+  assert f'--step={first + 4}' in str(halt.value)
   # Each is recorded with its batch.
   setup = set_up([settings])
   batch = batches(setup.windows['train'], 8, 0)[first - 1]

@@ -28,7 +28,7 @@ class Verb:
       raise ConfigError(f'--init_from={source} is no work directory: it has '
                         'no config.json')
     setup_jax.configure()
-    from ptm_jax import assemble, budget, compare, report
+    from ptm_jax import assemble, budget, compare, processes, report
     assemble.first_error([settings])
     if flags.dry_run:
       budget.print_table({'': settings})
@@ -39,6 +39,8 @@ class Verb:
     name = name_of(settings.objective)[1]
     entries, _ = compare.run_and_score(
         [settings], [path], name, init_from=source)
+    if not processes.is_first():
+      return
     report.build(path)
     for metric, value in sorted(entries[0]['metrics'].items()):
       print(f'{metric}: {value:.4f}')
