@@ -7,6 +7,8 @@ already in the forward pass, while the logits are at hand: three matrix
 products, as without chunks, and never `[tokens, vocab]` at once.
 """
 
+import contextlib
+import contextvars
 from typing import NamedTuple
 
 import jax
@@ -17,6 +19,7 @@ import jax.numpy as jnp
 _CHUNK = 2**22
 # Ids in a block of `sample`'s search: about the root of a vocabulary's size.
 _BLOCK = 64
+_plain = contextvars.ContextVar('plain', default=False)
 
 
 class Term(NamedTuple):
@@ -39,6 +42,17 @@ class Term(NamedTuple):
   weights: jax.Array
 
 
+@contextlib.contextmanager
+def plain():
+  """Inside, cross entropies are computed at once, so that every single nll
+  has a gradient, which proofs need, and not only their sum."""
+  token = _plain.set(True)
+  try:
+    yield
+  finally:
+    _plain.reset(token)
+
+
 def cross_entropy(features, table, bias, targets, weights):
   """Cross entropy of `features @ table.T + bias` against token ids.
 
@@ -54,6 +68,8 @@ def cross_entropy(features, table, bias, targets, weights):
   Returns:
     `Term`; the gradient of its `sum` reaches features, table and bias.
   """
+  if _plain.get():
+    return plain_cross_entropy(features, table, bias, targets, weights)
   shape = targets.shape
   total, nll, correct = _chunked(
       features.reshape(-1, features.shape[-1]), table, bias,

@@ -16,6 +16,7 @@ from ptm_jax import (budget, lock, processes, serialize, signals,
 from ptm_jax.assemble import Setup, set_up
 from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.compile import compile_program
+from ptm_jax.config import Compute
 from ptm_jax.errors import ConfigError, PtmError
 from ptm_jax.find import name_of
 from ptm_jax.loop import Loop
@@ -42,8 +43,8 @@ class Trained:
     """The same, its parameters on this process's first device alone; of
     several processes all must ask."""
     devices = jax.local_devices()[:1]
-    program = compile_program(self.setup.experiments[0], self.setup.objective,
-                              devices=devices)
+    alone = dataclasses.replace(self.setup.experiments[0], compute=Compute())
+    program = compile_program(alone, self.setup.objective, devices=devices)
     params = jax.device_put(processes.on_host(self.state['params']),
                             devices[0])
     return dataclasses.replace(self, program=program,

@@ -15,7 +15,7 @@ LEVELS = (
     ('data', 'losses', 'metrics', 'progress', 'models', 'lock', 'signals',
      'processes', 'manifest'),
     ('objectives', 'tasks', 'optimizers', 'sharding'),
-    ('step', 'checkpoint', 'budget', 'workdir'),
+    ('step', 'checkpoint', 'budget', 'workdir', 'leaks'),
     ('compile', 'evaluate', 'load', 'setup_jax'),
     ('assemble', 'transfer', 'statistics', 'report'),
     ('loop',),

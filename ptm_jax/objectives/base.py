@@ -122,6 +122,17 @@ class BaseObjective(config.Component):
     """
     raise NotImplementedError
 
+  def exempt(self, batch):
+    """Inputs that may show a scored token all the same, for the leak proofs.
+
+    Returns:
+      `{term: {stack: bool [batch, stack length]}}` of what the objective's
+      definition makes visible, such as the kept tokens of masked LM; None
+      instead of a dict for a term whose targets are made within the loss.
+    """
+    del batch
+    return {}
+
   # --- shared machinery -----------------------------------------------------
 
   def bind(self, model, vocabulary, raw_length, sizes=None):

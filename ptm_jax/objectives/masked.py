@@ -110,6 +110,10 @@ class Objective(base.BaseObjective):
     return {'mlm': {'inputs': base.same_segment(
         base.at(segments, batch['predicted']), segments)}}
 
+  def exempt(self, batch):
+    # A predicted token that is kept shows itself, and only in its place.
+    return {'mlm': {'inputs': batch['noise'] & ~batch['hidden']}}
+
 
 def count_table(rate, raw_length, max_predictions=None):
   """How many tokens are predicted, by the number of tokens in the example.

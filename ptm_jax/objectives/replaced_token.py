@@ -208,4 +208,10 @@ class Objective(base.BaseObjective):
     return {
         'generator': {'inputs': base.same_segment(
             base.at(segments, batch['predicted']), segments)},
-        'discriminator': {'shown': base.same_segment(segments, segments)}}
+        'discriminator': {
+            'shown_inputs': base.same_segment(segments, segments)}}
+
+  def exempt(self, batch):
+    # The discriminator is asked whether a sample differs from the text.
+    return {'generator': {'inputs': batch['noise'] & ~batch['hidden']},
+            'discriminator': None}

@@ -1,0 +1,223 @@
+"""Two proofs that nothing a prediction must not see reaches it.
+
+The first differentiates: the score of a prediction must not change with the
+embedding of any position that the objective does not declare visible, to
+exactly zero. The second changes the data: with the noise fixed, another token
+in a place that is scored must move no input that this prediction sees, save
+what the objective declares exempt. Both are exact on a small model of the
+objective's own kind, and hold for any size of it.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.core import meta
+
+from ptm_jax import losses
+from ptm_jax.data.flags import DOCUMENT_START, SENTENCE_START, WORD_START
+from ptm_jax.rng import example_keys
+
+# What a stack reads of a corrupted batch, behind the stack's prefix.
+_FIELDS = ('inputs', 'positions', 'segment_ids', 'token_types')
+
+
+@dataclasses.dataclass
+class Verdict:
+  """What a proof found of one term.
+
+  Attributes:
+    proof: 'derivative' or 'data'.
+    term: of the loss.
+    checked: predictions (derivative) or changed targets (data) looked at.
+    leaks: where something leaks, a few words each; empty if the proof holds.
+    blind: fraction of what may be seen that has no influence at all.
+  """
+
+  proof: str
+  term: str
+  checked: int
+  leaks: list
+  blind: float = 0.0
+
+
+class Prover:
+  """Proves one bound objective; its programs are compiled once.
+
+  Args:
+    objective: bound to a small model, no dropout.
+    seed: of the parameters, which are large so that every path shows.
+
+  Attributes:
+    corrupt: raw windows -> a corrupted batch, with fixed noise.
+  """
+
+  def __init__(self, objective, seed=0):
+    self.objective = objective
+    self.params = _large(objective, seed)
+    self._derivatives = jax.jit(self._differentiate)
+    self._scored = jax.jit(self._targets)
+    self.corrupt = jax.jit(self._corrupt)
+
+  def _corrupt(self, windows):
+    """A batch of raw windows, corrupted with fixed noise."""
+    keys = example_keys(jax.random.key(0), windows['index'], windows['epoch'])
+    return jax.vmap(self.objective.corrupt)(keys, windows)
+
+  def derivative(self, batch):
+    """The first proof on a corrupted batch: a `Verdict` for each term."""
+    found, weights = jax.tree.map(
+        np.asarray, self._derivatives(self.params, batch))
+    verdicts = []
+    for term, stacks in self.objective.visibility(batch).items():
+      scored = (weights[term] > 0)[..., None]
+      verdict = Verdict('derivative', term, int(scored.sum()), [])
+      seen = blind = 0
+      for stack, derivative in found[term].items():
+        allowed = np.zeros(derivative.shape, bool)
+        if stack in stacks:
+          allowed |= np.asarray(stacks[stack])
+        for row, prediction, place in np.argwhere(
+            (derivative != 0) & ~allowed & scored)[:3]:
+          verdict.leaks.append(f'{stack}[{place}] reaches prediction '
+                               f'{prediction} of example {row}')
+        seen += np.sum(allowed & scored)
+        blind += np.sum(allowed & scored & (derivative == 0))
+      verdict.blind = float(blind / max(seen, 1))
+      verdicts.append(verdict)
+    return verdicts
+
+  def data(self, windows):
+    """The second proof on raw windows: a `Verdict` for each term whose
+    targets are in the data; none for one that the objective exempts."""
+    rows, length = windows['tokens'].shape
+    repeated = {name: np.repeat(value, length, 0)
+                for name, value in windows.items()}
+    place = np.tile(np.arange(length), rows)
+    copies = np.arange(rows * length)
+    # Every row once for each place, with that place's token changed; the
+    # example's number, and so its noise, stays.
+    vocabulary = self.objective.vocabulary
+    first, size = vocabulary.text_start, (
+        vocabulary.text_end - vocabulary.text_start)
+    tokens = repeated['tokens'].copy()
+    tokens[copies, place] = (tokens[copies, place] - first + 1) % size + first
+    before = self.corrupt(repeated)
+    after = self.corrupt(dict(repeated, tokens=tokens))
+    old, weights = jax.tree.map(np.asarray, self._scored(self.params, before))
+    new, _ = jax.tree.map(np.asarray, self._scored(self.params, after))
+    visibility = self.objective.visibility(before)
+    exempt = self.objective.exempt(before)
+    real = repeated['segment_ids'][copies, place] > 0
+    verdicts = []
+    for term in visibility:
+      allowed = exempt.get(term, {})
+      if allowed is None:
+        continue
+      # Predictions of each copy whose target is the token that was changed.
+      moved = (old[term] != new[term]) & (weights[term] > 0) & real[:, None]
+      verdict = Verdict('data', term, int(moved.sum()), [])
+      for stack, seen in visibility[term].items():
+        different = _differences(before, after, stack.removesuffix('inputs'))
+        different &= ~np.asarray(allowed.get(stack, False))
+        leaks = moved[..., None] & np.asarray(seen) & different[:, None]
+        for copy, prediction, input_ in np.argwhere(leaks)[:3]:
+          verdict.leaks.append(
+              f'token {place[copy]} of example {copy // length} is the target '
+              f'of prediction {prediction} and shows in {stack}[{input_}]')
+      verdicts.append(verdict)
+    return verdicts
+
+  def _targets(self, params, batch):
+    # Only what is returned is computed: no network runs.
+    terms = self.objective.loss(None, params, batch)
+    return ({name: term.targets for name, term in terms.items()},
+            {name: term.weights for name, term in terms.items()})
+
+  def _differentiate(self, params, batch):
+    """The largest derivative of each prediction with respect to each place's
+    embedding, `{term: {stack: [batch, predictions, length]}}`, and weights.
+    """
+    width = (self.objective.model.embedding_width
+             or self.objective.model.width)
+    offsets = {
+        stack: jnp.zeros((seen.shape[0], seen.shape[-1], width))
+        for stacks in self.objective.visibility(batch).values()
+        for stack, seen in stacks.items()}
+
+    def nll(offsets):
+      moved = dict(batch, **{f'{stack.removesuffix("inputs")}offset': value
+                             for stack, value in offsets.items()})
+      with losses.plain():
+        terms = self.objective.loss(None, params, moved)
+      return ({name: term.nll for name, term in terms.items()},
+              {name: term.weights for name, term in terms.items()})
+
+    values, pullback, weights = jax.vjp(nll, offsets, has_aux=True)
+    result = {}
+    for term, value in values.items():
+      # One prediction at a time, of all examples at once: they are
+      # independent.
+      def pull(one, term=term):
+        return pullback({name: one if name == term else jnp.zeros_like(other)
+                         for name, other in values.items()})[0]
+      ones = jnp.broadcast_to(jnp.eye(value.shape[1])[:, None, :],
+                              (value.shape[1],) + value.shape)
+      result[term] = {stack: jnp.abs(grad).max(-1).swapaxes(0, 1)
+                      for stack, grad in jax.lax.map(pull, ones).items()}
+    return result, weights
+
+
+def _large(objective, seed):
+  """Random parameters of order 1."""
+  params = meta.unbox(jax.jit(objective.init)(jax.random.key(seed)))
+  leaves, tree = jax.tree.flatten(params)
+  keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
+  return jax.tree.unflatten(tree, [
+      leaf + 0.3 * jax.random.normal(key, leaf.shape)
+      for leaf, key in zip(leaves, keys, strict=True)])
+
+
+def _differences(before, after, prefix):
+  """Where a stack's inputs differ, bool `[batch, stack length]`."""
+  different = False
+  for field in _FIELDS:
+    if prefix + field in before:
+      different |= (np.asarray(before[prefix + field])
+                    != np.asarray(after[prefix + field]))
+  return different
+
+
+def random_windows(vocabulary, count, length, segments=1, padding=0, seed=0):
+  """Raw windows of random text: `segments` documents each, padded at the end,
+  with words of about 2 tokens and sentences of about 4.
+
+  Returns:
+    dict of `[count, length]` and `[count]` arrays, as `Windows` gives them.
+  """
+  rng = np.random.default_rng(seed)
+  rows = {name: [] for name in ('tokens', 'segment_ids', 'positions', 'flags')}
+  for _ in range(count):
+    real = length - padding
+    starts = np.sort(rng.choice(np.arange(1, real), segments - 1,
+                                replace=False))
+    starts = np.concatenate([[0], starts]).astype(int)
+    segment = np.searchsorted(starts, np.arange(real), 'right')
+    first = np.isin(np.arange(real), starts)
+    sentence = first | (rng.random(real) < 0.25)
+    word = sentence | (rng.random(real) < 0.5)
+    flags = (word * WORD_START | sentence * SENTENCE_START
+             | first * DOCUMENT_START)
+    for name, values in (
+        ('tokens', rng.integers(vocabulary.text_start, vocabulary.text_end,
+                                real)),
+        ('segment_ids', segment), ('flags', flags),
+        ('positions', np.arange(real) - starts[segment - 1])):
+      rows[name].append(np.pad(values, (0, padding)))
+  return {
+      **{name: np.stack(values).astype(
+          np.uint8 if name == 'flags' else np.int32)
+         for name, values in rows.items()},
+      'index': np.arange(count, dtype=np.int32),
+      'epoch': np.zeros(count, np.int32)}

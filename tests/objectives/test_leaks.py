@@ -1,0 +1,90 @@
+"""Both leak proofs over every objective, form and packing; planted leaks."""
+
+import jax.numpy as jnp
+import pytest
+
+from ptm_jax.leaks import Prover, random_windows
+from tests.objectives.cases import (LENGTH, NAMES, PACKINGS, PAIRS, bound,
+                                    prover)
+from tests.objectives.words import VOCABULARY
+
+# Objectives whose definition shows a scored token, and the terms whose targets
+# are made within the loss.
+EXEMPT = {'masked': {'mlm'}, 'replaced_token': {'generator', 'discriminator'}}
+
+
+def windows(count, packing):
+  return random_windows(VOCABULARY, count, LENGTH, *PACKINGS[packing])
+
+
+@pytest.mark.parametrize('packing', PACKINGS)
+@pytest.mark.parametrize('name,form', PAIRS)
+def test_derivatives_are_zero_off_the_visibility(name, form, packing):
+  shared = prover(name, form)
+  verdicts = shared.derivative(shared.corrupt(windows(2, packing)))
+  assert {one.term for one in verdicts} == set(
+      shared.objective.coefficients())
+  for one in verdicts:
+    assert not one.leaks, one
+    assert one.checked > 0 and one.blind < 0.05, one
+
+
+@pytest.mark.parametrize('packing', PACKINGS)
+@pytest.mark.parametrize('name', NAMES)
+def test_data_does_not_leak(name, packing):
+  shared = prover(name)
+  verdicts = shared.data(windows(3, packing))
+  for one in verdicts:
+    assert not one.leaks, one
+    assert one.checked > 0, one
+  left_out = set(shared.objective.coefficients()) - {
+      one.term for one in verdicts}
+  assert left_out <= EXEMPT.get(name, set())
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_exemptions_are_the_listed_ones(name):
+  shared = prover(name)
+  exempt = shared.objective.exempt(shared.corrupt(windows(2, 'packed')))
+  assert set(exempt) == EXEMPT.get(name, set())
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_planted_leak_between_documents_is_caught(name):
+  """Segments that are not kept apart are a leak the proof must see."""
+  shared = prover(name)
+  batch = shared.corrupt(windows(2, 'packed'))
+  declared = shared.objective.visibility(batch)
+  merged = {key: jnp.minimum(value, 1) if key.endswith('segment_ids')
+            else value for key, value in batch.items()}
+  planted = bound(name)
+  planted.visibility = lambda _: declared
+  honest, shared.objective = shared.objective, planted
+  try:
+    assert any(one.leaks for one in shared.derivative(merged))
+  finally:
+    shared.objective = honest
+
+
+def test_planted_blindness_shows():
+  planted = bound('autoregressive')
+  planted.visibility = lambda batch: {'lm': {'inputs': jnp.ones(
+      batch['targets'].shape + batch['targets'].shape[1:], bool)}}
+  (one,) = Prover(planted).derivative(
+      prover('autoregressive').corrupt(windows(2, 'one document')))
+  assert not one.leaks and one.blind > 0.4
+
+
+@pytest.mark.parametrize('name', ['masked', 'autoregressive'])
+def test_planted_target_in_the_inputs_is_caught(name):
+  planted = bound(name)
+  honest = planted.noise
+
+  def leaky(key, arranged):
+    example = honest(key, arranged)
+    return dict(example, inputs=example['targets'])
+
+  planted.noise = leaky
+  planted.exempt = lambda batch: {}
+  assert any(one.leaks for one in Prover(planted).data(
+      windows(3, 'one document')))
