@@ -17,10 +17,13 @@ from flax.core import meta
 
 from ptm_jax import losses
 from ptm_jax.data.flags import DOCUMENT_START, SENTENCE_START, WORD_START
+from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.rng import example_keys
 
 # What a stack reads of a corrupted batch, behind the stack's prefix.
 _FIELDS = ('inputs', 'positions', 'segment_ids', 'token_types')
+# Documents in a window and tokens of padding that a proof goes through.
+_PACKINGS = ((1, 0), (3, 0), (1, 3), (2, 2))
 
 
 @dataclasses.dataclass
@@ -221,3 +224,38 @@ def random_windows(vocabulary, count, length, segments=1, padding=0, seed=0):
          for name, values in rows.items()},
       'index': np.arange(count, dtype=np.int32),
       'epoch': np.zeros(count, np.int32)}
+
+
+def prove(objective, model, length=24, letters=40):
+  """Both proofs for an objective on small windows of all packings.
+
+  Args:
+    objective: a component, as an experiment has it.
+    model: `config.Model`; its kind is kept, its size is not.
+    length: raw tokens in a window.
+    letters: ids of text in the vocabulary.
+
+  Returns:
+    A `Verdict` for each proof and term, over all packings.
+
+  Raises:
+    ConfigError: the objective cannot be bound to so short a window.
+  """
+  small = dataclasses.replace(
+      model, depth=2, width=16, num_heads=2, num_kv_heads=None, mlp_dim=None,
+      embedding_width=None, max_length=512, dropout=0.0, attention_dropout=0.0,
+      dtype='float32', param_dtype='float32', remat=False, scan_layers=False)
+  vocabulary = Vocabulary(7 + letters + 100)
+  prover = Prover(objective.bind(small, vocabulary, length))
+  found = {}
+  for segments, padding in _PACKINGS:
+    windows = random_windows(vocabulary, 3, length, segments, padding)
+    for one in (*prover.derivative(prover.corrupt(windows)),
+                *prover.data(windows)):
+      if (one.proof, one.term) in found:
+        before = found[one.proof, one.term]
+        one.checked += before.checked
+        one.leaks = before.leaks + one.leaks
+        one.blind = max(before.blind, one.blind)
+      found[one.proof, one.term] = one
+  return list(found.values())
