@@ -10,8 +10,10 @@ compare: $(VENV)/.installed
 	$(BIN)/python -m ptm_jax compare \
 	  --config=experiments/compare_objectives.py --workdir=$(WORKDIR)
 
+# A process per core; each goes through neighbouring tests, which share what is
+# compiled.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # Everything, the slow ones and those that need peers or a browser included.
 test-all: $(VENV)/.installed-test

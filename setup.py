@@ -28,7 +28,8 @@ setup(
         'safetensors>=0.5', 'matplotlib>=3.9', 'tensorboardX>=2.6.4',
         'rich>=13'],
     extras_require={
-        'test': ['pytest>=8', 'hypothesis>=6.100', *METRICS, *PARQUET, *ZSTD],
+        'test': ['pytest>=8', 'pytest-xdist[psutil]>=3.6',
+                 'hypothesis>=6.100', *METRICS, *PARQUET, *ZSTD],
         # The CPU build of PyTorch; elsewhere any release from it on serves.
         'peers': ['torch>=2.13.0', 'transformers>=5,<6'],
         'search': ['optuna>=5,<6'],
