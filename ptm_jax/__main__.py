@@ -52,7 +52,7 @@ def _run(verb_name, argv, config_file=''):
 
 def _guarded(function):
   try:
-    with signals.watch():
+    with signals.watch(ends_process=True):
       return function()
   except PtmError as error:
     print(f'ptm_jax: {" ".join(str(error).split())}', file=sys.stderr)

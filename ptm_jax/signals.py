@@ -1,11 +1,12 @@
 """SIGTERM and SIGINT: save and exit 75, or leave at once.
 
 While the training loop runs, a signal is noted and the loop saves after its
-step. Everywhere else nothing new is to be saved: the main thread is stopped,
-and where it does not listen, as in a compilation, a watcher thread ends the
-process after a second. A second signal ends it without waiting.
+step. Everywhere else nothing new is to be saved, and a watcher thread ends
+the process at once, whatever the main thread is doing: it may be deep in a
+compilation, and an exception thrown into an import or a library's callback
+leaves worse than nothing. A second signal ends it without waiting.
 
-Both ways the exit code is 75: the same command goes on.
+Always the exit code is 75: the same command goes on.
 """
 
 import contextlib
@@ -18,7 +19,6 @@ import time
 from ptm_jax.errors import Stopped
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_GRACE = 1.0  # seconds that the main thread has to leave in good order
 # Seconds in which more signals count as the same: `timeout` and some batch
 # systems signal a process and then its group, and so the process twice.
 _SAME = 0.1
@@ -26,19 +26,23 @@ _active = None
 
 
 @contextlib.contextmanager
-def watch():
+def watch(ends_process=False):
   """Watches for both signals; inside another `watch` it gives that one.
 
   Outside the main thread, which alone can, it watches nothing.
+
+  Args:
+    ends_process: whether the process is ours to end, as a command's is; else,
+      as in a notebook, the main thread gets `Stopped` when it next listens.
 
   Yields:
     `Signals`.
   """
   global _active
   if _active or threading.current_thread() is not threading.main_thread():
-    yield _active or Signals()
+    yield _active or Signals(False)
     return
-  _active = Signals()
+  _active = Signals(ends_process)
   try:
     with _active.installed():
       yield _active
@@ -49,14 +53,17 @@ def watch():
 class Signals:
   """What came, and what it should do.
 
+  Args:
+    ends_process: as for `watch`.
+
   Attributes:
     received: name of the signal that asked for a stop, or ''.
   """
 
-  def __init__(self):
+  def __init__(self, ends_process):
     self.received = ''
+    self._ends_process = ends_process
     self._deferred = False
-    self._left = threading.Event()
 
   @contextlib.contextmanager
   def deferred(self):
@@ -89,18 +96,17 @@ class Signals:
     try:
       yield
     finally:
-      self._left.set()
       signal.set_wakeup_fd(wakeup)
       for number, handler in before.items():
         signal.signal(number, handler)
       os.close(sender)  # ends the watcher
-      watcher.join(_GRACE)
+      watcher.join()
 
   def _handle(self, number, frame):
     """In the main thread, once it listens."""
     del frame
     self.received = self.received or signal.Signals(number).name
-    if not self._deferred:
+    if not self._deferred and not self._ends_process:
       self._check()
 
   def _watch(self, receiver):
@@ -110,18 +116,12 @@ class Signals:
       while data := pipe.read(1):
         if data[0] not in _SIGNALS:
           continue
-        if first is None:
-          first = time.monotonic()
-          self.received = self.received or signal.Signals(data[0]).name
-          threading.Thread(target=self._end_unless_left, daemon=True).start()
-        elif time.monotonic() - first > _SAME:
-          os._exit(Stopped.exit_code)
-
-  def _end_unless_left(self):
-    if self._left.wait(_GRACE) or self._deferred:
-      return
-    print(f'ptm_jax: {self._stopped()}', file=sys.stderr, flush=True)
-    os._exit(Stopped.exit_code)
+        self.received = self.received or signal.Signals(data[0]).name
+        if not self._deferred and self._ends_process:
+          _end(self._stopped())
+        first = first or time.monotonic()
+        if time.monotonic() - first > _SAME:
+          _end('a second signal: stopped without saving')
 
   def _check(self):
     if self.received:
@@ -130,3 +130,11 @@ class Signals:
   def _stopped(self):
     return Stopped(f'stopped by {self.received}: there was nothing new to '
                    'save; run the same command to go on')
+
+
+def _end(message):
+  """Ends the process from any thread."""
+  if sys.stderr.isatty():
+    sys.stderr.write('\r\x1b[?25h')  # a live line had hidden the cursor
+  print(f'ptm_jax: {message}', file=sys.stderr, flush=True)
+  os._exit(Stopped.exit_code)

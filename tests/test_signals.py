@@ -19,7 +19,7 @@ import hashlib, sys, time
 from ptm_jax import errors, signals
 def deaf(): {deaf}
 try:
-  with signals.watch() as watched:
+  with signals.watch(ends_process=True) as watched:
     print('ready', flush=True)
     {body}
 except errors.Stopped as error:
@@ -79,7 +79,8 @@ def test_a_second_signal_stops_without_waiting():
   assert process.stdout.readline() == 'saving\n'
   time.sleep(0.3)
   process.send_signal(signal.SIGTERM)
-  assert end(process, 3) == (75, '')
+  assert end(process, 3) == (
+      75, 'ptm_jax: a second signal: stopped without saving\n')
 
 
 def test_a_signal_that_came_too_late_for_the_loop_is_not_lost():
