@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import meta
 
+from ptm_jax.config import Optimizer
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import ConfigError
 from ptm_jax.step import make_evaluation_step, make_hparams, make_init
@@ -57,10 +58,17 @@ def window_shapes(raw_length, batch_size):
 def training_flops(objective, batch_size):
   """Training FLOPs of one update: three times the forward pass's products
   (one forward, two backward), whatever is recomputed."""
+  return 3 * forward_flops(make_evaluation_step(objective),
+                           *_evaluation_shapes(objective, batch_size))
+
+
+def _evaluation_shapes(objective, batch_size):
+  """Shapes of what an evaluation step takes."""
   params = jax.eval_shape(
       lambda key: _unboxed(objective, key), jax.random.key(0))
-  windows = window_shapes(objective.raw_length, batch_size)
-  return 3 * forward_flops(make_evaluation_step(objective), params, windows)
+  hparams = make_hparams(objective, Optimizer())
+  return ({'params': params, 'hparams': hparams},
+          window_shapes(objective.raw_length, batch_size))
 
 
 def _unboxed(objective, key):
@@ -174,10 +182,8 @@ def describe(experiment, objective):
 def _memory(objective, batch_size):
   """Bytes that the backward pass keeps, estimated without compiling: twice
   the results of all matrix products (each feeds one elementwise result)."""
-  params = jax.eval_shape(lambda key: _unboxed(objective, key),
-                          jax.random.key(0))
-  windows = window_shapes(objective.raw_length, batch_size)
-  jaxpr = jax.make_jaxpr(make_evaluation_step(objective))(params, windows)
+  jaxpr = jax.make_jaxpr(make_evaluation_step(objective))(
+      *_evaluation_shapes(objective, batch_size))
   results = [product.outvars[0].aval for product, _ in _products(jaxpr.jaxpr)]
   return sum(2 * math.prod(x.shape) * x.dtype.itemsize for x in results)
 

@@ -104,14 +104,16 @@ def _run(comparison, name, path, say):
   return entries, facts
 
 
-def run_and_score(experiments, places, name, say=print, init_from=None):
+def run_and_score(experiments, places, name, say=print, init_from=None,
+                  mapped=None):
   """Trains a group of trials, scores its tasks, writes each `results.json`.
 
   Returns:
     one `runs` entry per trial, and the facts about the corpus. Tasks are
     scored in the first process only.
   """
-  trained = train(experiments, places, init_from, label=name, say=say)
+  trained = train(experiments, places, init_from, label=name, say=say,
+                  mapped=mapped)
   facts = {'corpus': corpus_facts(trained.setup)}
   if processes.count() > 1:
     trained = trained.on_one_device()

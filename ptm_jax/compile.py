@@ -17,7 +17,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from ptm_jax import processes, sharding
 from ptm_jax.errors import ConfigError
 from ptm_jax.step import (make_evaluation_step, make_hparams, make_init,
-                          make_train_step)
+                          make_train_step, scored)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Program:
   Attributes:
     init: `(keys, hparams) -> state`, both lists with one entry per trial.
     step: `(state, windows) -> (state, metrics)`.
-    evaluate: `(params, windows) -> sums`.
+    evaluate: `(step.scored(state), windows) -> sums`.
     put: host batches, one per trial -> device windows.
     put_evaluation: one host batch, shared by all trials -> device windows.
     split: state, metrics or sums -> a list with one entry per trial.
@@ -54,10 +54,11 @@ class Program:
       return self
     return dataclasses.replace(
         self, step=self.step.lower(state, windows).compile(),
-        evaluate=self.evaluate.lower(state['params'], held_out).compile())
+        evaluate=self.evaluate.lower(scored(state), held_out).compile())
 
 
-def compile_program(experiment, objective, num_trials=1, devices=None):
+def compile_program(experiment, objective, num_trials=1, devices=None,
+                    mapped=None):
   """Builds the `Program` of one experiment.
 
   Args:
@@ -66,6 +67,8 @@ def compile_program(experiment, objective, num_trials=1, devices=None):
     num_trials: states that are trained side by side.
     devices: all by default, those of other processes too; several trials use
       the first only.
+    mapped: whether several trials run one after the other in their program,
+      not as one batch; None does on a CPU.
 
   Raises:
     ConfigError: the devices do not divide the batch, or several processes
@@ -83,7 +86,10 @@ def compile_program(experiment, objective, num_trials=1, devices=None):
       raise ConfigError('several trials in one program run in one process: '
                         'train one seed at a time, or start a sweep')
     step = make_train_step(*arguments, micro_batches)
-    return _trials(init, step, evaluate, shapes, num_trials, devices[0])
+    if mapped is None:
+      mapped = devices[0].platform == 'cpu'
+    return _trials(init, step, evaluate, shapes, num_trials, devices[0],
+                   mapped)
   _check_devices(experiment, len(devices))
   mesh = sharding.make_mesh(devices, experiment.compute.fsdp)
   if experiment.compute.mode == 'pmap':
@@ -141,7 +147,7 @@ def _jit(init, step, evaluate, shapes, specs, mesh):
           _key_data(_only(keys)), _only(hparams)),
       step=jax.jit(step, in_shardings=(state, batched),
                    out_shardings=(state, copied), donate_argnums=0),
-      evaluate=jax.jit(evaluate, in_shardings=(state['params'], batched),
+      evaluate=jax.jit(evaluate, in_shardings=(scored(state), batched),
                        out_shardings=copied),
       put=lambda batches: processes.place_rows(_only(batches), batched),
       put_evaluation=lambda batch: processes.place(batch, batched),
@@ -177,10 +183,10 @@ def _pmap(init, step, evaluate, shapes, mesh):
       aot=False)
 
 
-def _trials(init, step, evaluate, shapes, num_trials, device):
+def _trials(init, step, evaluate, shapes, num_trials, device, mapped):
   """Several trials in one program, on one device."""
   where = jax.sharding.SingleDeviceSharding(device)
-  if device.platform == 'cpu':
+  if mapped:
     def over(function):
       return lambda *args: jax.lax.map(lambda arg: function(*arg), args)
   else:
@@ -198,8 +204,8 @@ def _trials(init, step, evaluate, shapes, num_trials, device):
         lambda *leaves: np.stack(leaves), *batches), where)
 
   mapped_init = jax.jit(over(init))
-  evaluate_all = jax.jit(lambda params, windows: over(
-      lambda one: evaluate(one, windows))(params))
+  evaluate_all = jax.jit(lambda states, windows: over(
+      lambda one: evaluate(one, windows))(states))
   return Program(
       init=lambda keys, hparams: mapped_init(jnp.stack(keys), stack(hparams)),
       step=jax.jit(over(step), donate_argnums=0),

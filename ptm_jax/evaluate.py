@@ -9,14 +9,16 @@ import math
 
 import numpy as np
 
+from ptm_jax.step import scored
 
-def evaluate(program, params, batches, objective, tokenizer,
+
+def evaluate(program, state, batches, objective, tokenizer,
              stop=lambda: False):
   """Scores every trial on held-out batches.
 
   Args:
     program: `compile.Program`.
-    params: the trials' parameters, joined as the program holds them.
+    state: the trials', joined as the program holds them.
     batches: host batches in a fixed order; padding rows have weight 0.
     objective: the bound objective, for the term whose nll is a likelihood.
     tokenizer: gives the bytes that each id stands for.
@@ -35,7 +37,7 @@ def evaluate(program, params, batches, objective, tokenizer,
     if stop():
       return None
     # The next batch is dispatched before this one's sums are fetched.
-    result = program.evaluate(params, program.put_evaluation(batch))
+    result = program.evaluate(scored(state), program.put_evaluation(batch))
     if pending is not None:
       parts = _append(parts, program.split(pending))
     pending = result

@@ -34,6 +34,7 @@ class Loop:
     start: the step that the state is at.
     label: shown on the progress line.
     signals: `signals.Signals`.
+    until: share of the run to train; the rest may follow later.
 
   Attributes:
     program: compiled, once `run` has begun.
@@ -41,10 +42,12 @@ class Loop:
     seconds: spent in training, over all trials.
   """
 
-  def __init__(self, setup, program, keepers, workdirs, start, label, signals):
+  def __init__(self, setup, program, keepers, workdirs, start, label, signals,
+               until=1.0):
     self.setup, self.program, self.keepers = setup, program, keepers
     self.workdirs, self.start, self.signals = workdirs, start, signals
     first = self.first = setup.experiments[0]
+    self.end = max(1, round(until * first.num_steps))
     # A step that was scored before has its scores on record.
     self.scores = _recorded_scores(workdirs, start, self._splits(start))
     self.seconds = _recorded_seconds(workdirs[0], start) * len(workdirs)
@@ -77,14 +80,14 @@ class Loop:
       writer.close()
 
   def run(self, state):
-    """Trains to `num_steps` and scores the result."""
-    num_steps, step = self.first.num_steps, self.start
+    """Trains to the end and scores the result."""
+    step = self.start
     skipped = [int(trial['skipped']) for trial in self.program.split(
         jax.device_get(state['counts']))]
     self._halt_if_diverged(step, skipped)
     following = self.reader.submit(self._windows, step)
     unscored = bool(step) and not self.scores and 'evaluate' in self._due(step)
-    if step < num_steps or unscored:
+    if step < self.end or unscored:
       # Before signals wait for a step: nothing can be lost here.
       self.program = self.program.compiled(
           state, self.program.put(following.result()),
@@ -94,7 +97,7 @@ class Loop:
         self._pause(step, state, {'evaluate', 'save'})
       self._begin()
       pending = None
-      while step < num_steps:
+      while step < self.end:
         windows = self.program.put(following.result())
         following = self.reader.submit(self._windows, step + 1)
         state, measured = self.program.step(state, windows)
@@ -121,7 +124,7 @@ class Loop:
     return [dataset[step] for dataset in self.train_batches]
 
   def _due(self, step):
-    last = step == self.first.num_steps
+    last = step in (self.end, self.first.num_steps)
     return {name for name, every in (
         ('evaluate', self.first.evaluation.every_steps),
         ('save', self.first.checkpoints.every_steps))
@@ -150,7 +153,7 @@ class Loop:
       for trial, (keeper, one) in enumerate(
           zip(self.keepers, self.program.split(state), strict=True)):
         keeper.save(step, one, metric=self.metric.get(trial),
-                    block=bool(self.stop) or step == self.first.num_steps)
+                    block=bool(self.stop) or step == self.end)
     if self.stop:
       raise Stopped(f'stopped by {self.stop} at step {step}, its state saved: '
                     'run the same command to go on')
@@ -211,7 +214,7 @@ class Loop:
     found = {}
     for split in self._splits(step):
       found[split] = evaluate(
-          self.program, state['params'], self.held_out[split],
+          self.program, state, self.held_out[split],
           self.setup.objective, self.setup.prepared.tokenizer,
           stop=lambda: self.votes is None and self._stop_asked())
       if found[split] is None:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-_TRACED = ('learning_rate', 'weight_decay', 'b1', 'b2', 'clip_norm')
+TRACED = ('learning_rate', 'weight_decay', 'b1', 'b2', 'clip_norm')
 
 
 def hparams(optimizer):
@@ -27,7 +27,7 @@ def hparams(optimizer):
   Returns:
     dict of numpy float32 scalars.
   """
-  return {name: np.float32(getattr(optimizer, name)) for name in _TRACED}
+  return {name: np.float32(getattr(optimizer, name)) for name in TRACED}
 
 
 def schedule(optimizer, num_steps):

@@ -202,18 +202,25 @@ def read_clock(clock):
   return (high << _UNIT) + low
 
 
-def make_evaluation_step(objective):
-  """Returns `evaluate(params, windows) -> {term: sums per example}`.
+def scored(state):
+  """The part of a state that an evaluation reads."""
+  return {'params': state['params'], 'hparams': state['hparams']}
 
-  The noise is the objective's own numbers, drawn from a fixed key, so that
-  every run of a comparison is scored on the same predictions; no dropout.
+
+def make_evaluation_step(objective):
+  """Returns `evaluate(state, windows) -> {term: sums per example}`.
+
+  Of the state `params` and `hparams` are read (see `scored`). The noise is
+  the trial's own numbers, drawn from a fixed key, so that every run of a
+  comparison is scored on the same predictions; no dropout.
   """
 
-  def evaluate(params, windows):
+  def evaluate(state, windows):
+    rebuilt = objective.rebuilt(state['hparams']['objective'])
     key = stream(jax.random.key(0), 'evaluation')
     keys = example_keys(key, windows['index'], windows['epoch'])
-    batch = jax.vmap(objective.corrupt)(keys, windows)
-    terms = objective.loss(None, params, batch)
+    batch = jax.vmap(rebuilt.corrupt)(keys, windows)
+    terms = rebuilt.loss(None, state['params'], batch)
     vocab_size = objective.vocabulary.size
     return {
         name: {

@@ -51,7 +51,8 @@ class Trained:
                                state={'params': params})
 
 
-def train(experiments, workdirs, init_from=None, label='', say=print):
+def train(experiments, workdirs, init_from=None, label='', say=print,
+          until=1.0, mapped=None):
   """Trains trials side by side; resumes what their directories hold.
 
   Args:
@@ -60,6 +61,9 @@ def train(experiments, workdirs, init_from=None, label='', say=print):
     init_from: a work directory whose networks the new runs start from.
     label: shown on the progress line.
     say: takes one line for the user.
+    until: share of the run to train now; the same call without it goes on.
+    mapped: for several trials, whether they run one after the other in their
+      program; None decides by the kind of device.
 
   Returns:
     `Trained`.
@@ -75,12 +79,13 @@ def train(experiments, workdirs, init_from=None, label='', say=print):
     _hold(stack, workdirs)
     setup = set_up(experiments, _measured_before(experiments[0], workdirs[0]))
     program = compile_program(setup.experiments[0], setup.objective,
-                              len(experiments))
+                              len(experiments), mapped=mapped)
     keepers = [stack.enter_context(contextlib.closing(Checkpoints(
         path / 'checkpoints', setup.experiments[0].checkpoints.keep, say=say)))
                for path in workdirs]
     start, state = _start(setup, program, keepers, workdirs, init_from, say)
-    loop = Loop(setup, program, keepers, workdirs, start, label, watched)
+    loop = Loop(setup, program, keepers, workdirs, start, label, watched,
+                until)
     stack.callback(loop.close)
     state = loop.run(state)
     return Trained(setup, loop.program, state, _results(loop, state))

@@ -60,11 +60,14 @@ def test_ratio_error_is_the_spread_of_the_ratio():
   assert np.mean(errors) == pytest.approx(ratios.std(), rel=0.1)
 
 
+STATE = {'params': None, 'hparams': None}
+
+
 class Program:
   """Stands for a compiled program of two trials: a batch is its result."""
 
-  def evaluate(self, params, batch):
-    assert params == 'params'
+  def evaluate(self, state, batch):
+    assert state == STATE
     return batch
 
   def put_evaluation(self, batch):
@@ -86,7 +89,7 @@ def test_batches_are_joined_before_anything_is_divided():
       [sums([9.0, 0.0], [3.0, 0.0], [2, 0], [3, 0]), sums([8.], [3.], [0],
                                                           [0, 3])]]
   one, other = evaluate.evaluate(
-      Program(), 'params', batches, types.SimpleNamespace(likelihood='lm'),
+      Program(), STATE, batches, types.SimpleNamespace(likelihood='lm'),
       types.SimpleNamespace(piece_bytes=np.array([2, 5])))
   assert one == pytest.approx({
       'lm/nll': 15 / 6,
@@ -101,11 +104,11 @@ def test_batches_are_joined_before_anything_is_divided():
 def test_only_a_likelihood_has_bits_per_byte_and_no_weight_no_score():
   batches = [[sums([2.0], [1.0], [1], [1, 0])]]
   scores, = evaluate.evaluate(
-      Program(), 'params', batches, types.SimpleNamespace(likelihood=None),
+      Program(), STATE, batches, types.SimpleNamespace(likelihood=None),
       types.SimpleNamespace(piece_bytes=np.array([2, 5])))
   assert 'bits_per_byte' not in scores and scores['lm/nll'] == 2
   scores, = evaluate.evaluate(
-      Program(), 'params', [[sums([0.0], [0.0], [0], [0, 0])]],
+      Program(), STATE, [[sums([0.0], [0.0], [0], [0, 0])]],
       types.SimpleNamespace(likelihood='lm'),
       types.SimpleNamespace(piece_bytes=np.array([2, 5])))
   assert scores == {}
