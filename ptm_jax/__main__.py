@@ -30,9 +30,10 @@ def run_experiment(config_file):
 
   def run():
     from ptm_jax import config
-    from ptm_jax.command_line import load_config
+    from ptm_jax.command_line import load_config, load_plan
     settings = load_config(config_file)
-    verb = 'compare' if isinstance(settings, config.Comparison) else 'pretrain'
+    verb = 'compare' if isinstance(settings, config.Comparison) else (
+        'sweep' if load_plan(config_file) else 'pretrain')
     return _run(verb, argv, config_file)
 
   sys.exit(_guarded(run))

@@ -10,12 +10,13 @@ import importlib.util
 import pathlib
 import re
 import sys
+import types
 import typing
 
 from absl import flags
 from ml_collections import config_flags
 
-from ptm_jax import serialize
+from ptm_jax import hyper, serialize
 from ptm_jax.errors import ConfigError
 
 
@@ -29,12 +30,14 @@ def parse(verb, argv, config_file=''):
   Args:
     verb: a `Verb` class: its docstring is the help, `flags` its own flags
       `{name: (default, help)}`, `takes_config` whether it reads `--config`,
-      `argument` the flag that a word without a name is for, if it has one.
+      `argument` the flag that a word without a name is for, if it has one,
+      `config_is_optional` whether `--config` may be missing.
     argv: arguments behind the verb.
     config_file: default of `--config`: the experiment file that is run.
 
   Returns:
-    an object with the flags as attributes, `config` among them.
+    an object with the flags as attributes, and, if the verb reads one, the
+    experiment's `config` and `experiment`, its FILE:ARGUMENT.
 
   Raises:
     ConfigError: a flag, a setting or the experiment file cannot be used.
@@ -55,13 +58,13 @@ def parse(verb, argv, config_file=''):
   if wants_help:
     raise Help(_help(verb, spec, config))
   if verb.takes_config:
-    if not spec:
+    if not spec and not getattr(verb, 'config_is_optional', False):
       raise ConfigError('--config is missing: name an experiment file, such '
                         'as --config=experiments/bert.py:tiny')
   elif spec:
     raise ConfigError(f'--config={spec}: this verb takes no experiment')
   try:
-    if verb.takes_config:
+    if config is not None:
       config_flags.DEFINE_config_dataclass(
           'config', config, flag_values=values, sys_argv=['', *argv])
     rest = values(['', *argv])
@@ -74,9 +77,21 @@ def parse(verb, argv, config_file=''):
   if words:
     raise ConfigError(f'unexpected argument {words[0]!r}: flags are written '
                       '--name=value')
-  if verb.takes_config:
-    _settle_tuples(values.config)
-  return values
+  found = {name: values[name].value for name in verb.flags}
+  if config is not None:
+    config = values.config
+    _settle_tuples(config)
+  return types.SimpleNamespace(**found, config=config, experiment=spec)
+
+
+def load_plan(spec):
+  """The plan that `get_hyper` of an experiment file gives, or None."""
+  if pathlib.Path(spec.partition(':')[0]).suffix == '.json':
+    return None
+  module = _load(spec)
+  if not hasattr(module, 'get_hyper'):
+    return None
+  return hyper.as_plan(module.get_hyper(hyper))
 
 
 def load_config(spec):
@@ -87,14 +102,23 @@ def load_config(spec):
     ConfigError: there is no such file, or it has no `get_config`.
   """
   path, _, argument = spec.partition(':')
+  if pathlib.Path(path).suffix == '.json' and pathlib.Path(path).is_file():
+    return serialize.read(pathlib.Path(path))
+  module = _load(spec)
+  if not hasattr(module, 'get_config'):
+    raise ConfigError(f'--config={spec}: {path} defines no get_config(arg)')
+  return module.get_config(argument)
+
+
+def _load(spec):
+  """The module of an experiment file."""
+  path = spec.partition(':')[0]
   file = pathlib.Path(path)
   if not path:
     raise ConfigError(f'--config={spec}: name the experiment file before the '
                       f'colon, such as experiments/bert.py{spec}')
   if not file.is_file():
     raise ConfigError(f'--config={spec}: there is no file {path}')
-  if file.suffix == '.json':
-    return serialize.read(file)
   module_spec = importlib.util.spec_from_file_location(
       f'ptm_jax_experiment_{file.stem}', file)
   if module_spec is None:
@@ -103,9 +127,7 @@ def load_config(spec):
   # Dataclasses of the file look their module up by name.
   sys.modules[module_spec.name] = module
   module_spec.loader.exec_module(module)
-  if not hasattr(module, 'get_config'):
-    raise ConfigError(f'--config={spec}: {path} defines no get_config(arg)')
-  return module.get_config(argument)
+  return module
 
 
 def _take_config(argv, default):

@@ -13,23 +13,30 @@ import json
 import os
 import pathlib
 import socket
+import time
 
 from ptm_jax.errors import CheckpointError, ConfigError
 
+_POLL = 0.1  # seconds between two tries of one who waits
 # What a file system without flock answers (some network file systems).
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
+class Held(ConfigError):
+  """Another process holds the directory."""
+
+
 @contextlib.contextmanager
-def hold(directory):
+def hold(directory, patient=False):
   """Holds a work directory, which is made when it does not exist.
 
   Args:
     directory: of one run. When several processes train one run together,
       only the first of them holds it.
+    patient: whether to wait for another process that holds it.
 
   Raises:
-    ConfigError: another process, or this one, holds it; the message names
+    Held: another process, or this one, holds it; the message names
       the holder.
     CheckpointError: the directory cannot be written.
   """
@@ -42,7 +49,14 @@ def hold(directory):
     raise CheckpointError(f'cannot write in the work directory {directory}: '
                           f'{error.strerror}') from error
   with file:
-    _take(file, directory)
+    while True:
+      try:
+        _take(file, directory)
+        break
+      except Held:
+        if not patient:
+          raise
+        time.sleep(_POLL)
     try:
       _write(file, {'host': socket.gethostname(), 'pid': os.getpid()})
       yield
@@ -57,7 +71,7 @@ def _take(file, directory):
   try:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
   except BlockingIOError:
-    raise ConfigError(_held(directory, _holder(file))) from None
+    raise Held(_held(directory, _holder(file))) from None
   except OSError as error:
     if error.errno not in _UNSUPPORTED:
       raise CheckpointError(
@@ -66,7 +80,7 @@ def _take(file, directory):
     holder = _holder(file)
     if holder and (holder['host'] != socket.gethostname()
                    or _runs(holder['pid'])):
-      raise ConfigError(
+      raise Held(
           f'{_held(directory, holder)} (this file system cannot lock: if that '
           f'process is gone, delete {directory / "lock"})') from None
 

@@ -168,6 +168,7 @@ def _results(loop, state):
         'seed': experiment.seed,
         'num_steps': int(trial['step']),
         'skipped': int(counts['skipped']),
+        'diverged': int(counts['skipped']) > experiment.max_skipped,
         'tokens_seen': read_clock(counts['tokens_seen']),
         'tokens_with_loss': read_clock(counts['tokens_with_loss']),
         'flops': int(trial['step']) * setup.flops,

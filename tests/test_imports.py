@@ -10,18 +10,18 @@ import ptm_jax
 PACKAGE = pathlib.Path(ptm_jax.__file__).parent
 # Lowest first; a module imports from its own level or from below.
 LEVELS = (
-    ('errors', 'checks', 'find', 'rng', 'config', 'serialize'),
+    ('errors', 'checks', 'find', 'rng', 'config', 'serialize', 'hyper'),
     ('sources',),
     ('data', 'losses', 'metrics', 'progress', 'models', 'lock', 'signals',
      'processes', 'manifest'),
     ('objectives', 'tasks', 'optimizers', 'sharding'),
     ('step', 'checkpoint', 'budget', 'workdir', 'leaks'),
-    ('compile', 'evaluate', 'load', 'setup_jax'),
+    ('compile', 'evaluate', 'load', 'setup_jax', 'grouping', 'search'),
     ('assemble', 'transfer', 'statistics', 'report'),
     ('loop',),
     ('train',),
-    ('compare', 'sweeps', 'convert', 'presets', 'command_line', 'replay',
-     'resume_proof'),
+    ('compare', 'convert', 'presets', 'replay', 'resume_proof', 'measure'),
+    ('sweeps', 'command_line', 'slurm'),
     ('verbs',),
     ('__main__',),
 )

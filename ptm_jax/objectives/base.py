@@ -36,6 +36,8 @@ class BaseObjective(config.Component):
     forms: the attention forms it fits, the default one first.
     likelihood: name of the term whose summed nll is the negative
       log-likelihood of the raw text (bits per byte follow), or None.
+    traced: fields that reach nothing but `numbers`, `sizes` and
+      `coefficients`, so that trials which differ in them share a program.
 
   Attributes of a bound objective:
     model: `config.Model`, its form settled.
@@ -47,6 +49,7 @@ class BaseObjective(config.Component):
 
   forms: ClassVar[tuple[str, ...]] = ()
   likelihood: ClassVar[str | None] = None
+  traced: ClassVar[tuple[str, ...]] = ()
 
   # --- what an objective defines -------------------------------------------
 

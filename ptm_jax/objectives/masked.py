@@ -35,6 +35,7 @@ class Objective(base.BaseObjective):
   max_predictions: int | None = None
 
   forms = ('encoder',)
+  traced = ('rate', 'mask_share', 'random_share', 'max_predictions')
 
   def validate(self):
     checks.fraction(self, 'objective', 'rate', open_low=True)

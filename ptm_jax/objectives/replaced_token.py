@@ -50,6 +50,7 @@ class Objective(base.BaseObjective):
   temperature: float = 1.0
 
   forms = ('encoder',)
+  traced = ('rate', 'mask_share', 'discriminator_weight', 'temperature')
 
   def validate(self):
     checks.fraction(self, 'objective', 'rate', open_low=True)

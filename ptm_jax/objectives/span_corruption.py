@@ -33,6 +33,7 @@ class Objective(base.BaseObjective):
   mean_noise_span_length: float = 3.0
 
   forms = ('encoder_decoder', 'prefix')
+  traced = ('noise_density', 'mean_noise_span_length')
 
   def validate(self):
     checks.fraction(self, 'objective', 'noise_density', open_low=True)
