@@ -13,6 +13,7 @@ import jax
 from ptm_jax import budget, processes
 from ptm_jax.compile import compile_program
 from ptm_jax.config import Experiment
+from ptm_jax.data import planes
 from ptm_jax.data.prepare import Prepared, prepare
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.data.windows import Windows
@@ -57,6 +58,7 @@ def set_up(experiments, num_steps=None):
   for experiment in experiments:  # refused before the corpus is read
     _bind_early(experiment)
   prepared = prepare(first.corpus, first.tokenizer)
+  planes.add(prepared, first.corpus, first.objective.raw_fields())
   windows = {split: Windows(store, first.data.raw_length, first.data.packing)
              for split, store in prepared.stores.items()}
   def bind(experiment, sizes=None):
@@ -84,6 +86,8 @@ def set_up(experiments, num_steps=None):
 
 def _bind_early(experiment):
   """Refuses a model that does not fit before anything expensive starts."""
+  for annotator in experiment.objective.raw_fields().values():
+    annotator.check(experiment.corpus)
   experiment.objective.bind(
       experiment.model, Vocabulary(experiment.tokenizer.vocab_size),
       experiment.data.raw_length)
@@ -95,7 +99,7 @@ def _seconds_per_step(experiment, objective, repeats=3):
   hparams = make_hparams(objective, experiment.optimizer)
   state = program.init([jax.random.key(0)], [hparams])
   windows = program.put([budget.full_windows(
-      experiment.data.raw_length, experiment.data.batch_size)])
+      objective, experiment.data.batch_size)])
   state, _ = jax.block_until_ready(program.step(state, windows))
   start = time.perf_counter()
   for _ in range(repeats):

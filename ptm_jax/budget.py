@@ -46,13 +46,9 @@ def _products(jaxpr, repeats=1):
           yield from _products(inner, inside)
 
 
-def window_shapes(raw_length, batch_size):
-  """Shapes of a batch of raw windows."""
-  rows = jax.ShapeDtypeStruct((batch_size, raw_length), jnp.int32)
-  ones = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
-  return {'tokens': rows, 'segment_ids': rows, 'positions': rows,
-          'flags': jax.ShapeDtypeStruct(rows.shape, jnp.uint8),
-          'index': ones, 'epoch': ones}
+def window_shapes(objective, batch_size):
+  """Shapes of a batch of raw windows, as a bound objective reads them."""
+  return jax.eval_shape(lambda: full_windows(objective, batch_size))
 
 
 def training_flops(objective, batch_size):
@@ -68,7 +64,7 @@ def _evaluation_shapes(objective, batch_size):
       lambda key: _unboxed(objective, key), jax.random.key(0))
   hparams = make_hparams(objective, Optimizer())
   return ({'params': params, 'hparams': hparams},
-          window_shapes(objective.raw_length, batch_size))
+          window_shapes(objective, batch_size))
 
 
 def _unboxed(objective, key):
@@ -110,8 +106,8 @@ def settle(experiment, objective, seconds_per_step=None):
   tokens = batch_size * experiment.data.raw_length
   cost = {
       'tokens': lambda: tokens,
-      'loss_tokens': lambda: loss_tokens(objective, full_windows(
-          experiment.data.raw_length, batch_size)),
+      'loss_tokens': lambda: loss_tokens(
+          objective, full_windows(objective, batch_size)),
       'flops': lambda: training_flops(objective, batch_size),
       'seconds': lambda: seconds_per_step(),
   }[budget.clock]()
@@ -123,13 +119,17 @@ def settle(experiment, objective, seconds_per_step=None):
   return dataclasses.replace(experiment, num_steps=num_steps)
 
 
-def full_windows(raw_length, batch_size):
+def full_windows(objective, batch_size):
   """A batch of windows without padding, of no particular text."""
+  raw_length = objective.raw_length
   rows = np.ones((batch_size, raw_length), np.int32)
   ones = np.zeros((batch_size,), np.int32)
   return {'tokens': rows, 'segment_ids': rows,
           'positions': rows * np.arange(raw_length, dtype=np.int32),
-          'flags': rows.astype(np.uint8), 'index': ones, 'epoch': ones}
+          'flags': rows.astype(np.uint8),
+          **{field: np.zeros(rows.shape, np.uint8)
+             for field in objective.raw_fields()},
+          'index': ones, 'epoch': ones}
 
 
 def matmul_peak(size=1024, repeats=5):

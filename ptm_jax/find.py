@@ -17,6 +17,7 @@ from ptm_jax.errors import ConfigError
 FOLDERS = {
     'objectives': ('objectives', 'Objective'),
     'corpora': ('data/corpora', 'Corpus'),
+    'annotations': ('data/annotations', 'Annotator'),
     'models': ('models', 'Trunk'),
     'tasks': ('tasks', 'Task'),
     'sources': ('sources', 'Source'),

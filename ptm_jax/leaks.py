@@ -192,9 +192,11 @@ def _differences(before, after, prefix):
   return different
 
 
-def random_windows(vocabulary, count, length, segments=1, padding=0, seed=0):
+def random_windows(vocabulary, count, length, segments=1, padding=0, seed=0,
+                   fields=()):
   """Raw windows of random text: `segments` documents each, padded at the end,
-  with words of about 2 tokens and sentences of about 4.
+  with words of about 2 tokens and sentences of about 4; `fields` are planes
+  of annotators.
 
   Returns:
     dict of `[count, length]` and `[count]` arrays, as `Windows` gives them.
@@ -222,6 +224,8 @@ def random_windows(vocabulary, count, length, segments=1, padding=0, seed=0):
       **{name: np.stack(values).astype(
           np.uint8 if name == 'flags' else np.int32)
          for name, values in rows.items()},
+      **{field: rng.integers(0, 3, (count, length)).astype(np.uint8)
+         for field in fields},
       'index': np.arange(count, dtype=np.int32),
       'epoch': np.zeros(count, np.int32)}
 
@@ -249,7 +253,8 @@ def prove(objective, model, length=24, letters=40):
   prover = Prover(objective.bind(small, vocabulary, length))
   found = {}
   for segments, padding in _PACKINGS:
-    windows = random_windows(vocabulary, 3, length, segments, padding)
+    windows = random_windows(vocabulary, 3, length, segments, padding,
+                             fields=objective.raw_fields())
     for one in (*prover.derivative(prover.corrupt(windows)),
                 *prover.data(windows)):
       if (one.proof, one.term) in found:

@@ -71,9 +71,10 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
 
   def train_step(state, windows):
     hparams = state['hparams']
-    rebuilt = objective.rebuilt(hparams['objective'])
+    rebuilt = objective.rebuilt(
+        hparams['objective'], state['step'] / num_steps)
+    batch = rebuilt.corrupt_batch(state['key'], windows)
     keys = example_keys(state['key'], windows['index'], windows['epoch'])
-    batch = jax.vmap(rebuilt.corrupt)(stream(keys, 'corrupt'), windows)
     grads, sums, weights = _gradients(
         rebuilt, hparams['coefficients'], state['params'], batch,
         stream(keys, 'dropout'), micro_batches, add_up)
@@ -116,7 +117,7 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
   return train_step
 
 
-def make_diagnosis(objective):
+def make_diagnosis(objective, num_steps):
   """Returns `diagnose(state, windows)`: what an update would do, by part.
 
   It gives `sums` and `weights` by term, `losses` float32 `[batch]` (nats of
@@ -126,9 +127,10 @@ def make_diagnosis(objective):
 
   def diagnose(state, windows):
     hparams = state['hparams']
-    rebuilt = objective.rebuilt(hparams['objective'])
+    rebuilt = objective.rebuilt(
+        hparams['objective'], state['step'] / num_steps)
+    batch = rebuilt.corrupt_batch(state['key'], windows)
     keys = example_keys(state['key'], windows['index'], windows['epoch'])
-    batch = jax.vmap(rebuilt.corrupt)(stream(keys, 'corrupt'), windows)
     dropout = stream(keys, 'dropout')
     grads, sums, weights = _gradients(
         rebuilt, hparams['coefficients'], state['params'], batch, dropout, 1,

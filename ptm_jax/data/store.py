@@ -15,10 +15,12 @@ class Store:
     ids: int32 `[tokens]`, memory-mapped.
     flags: uint8 `[tokens]`, memory-mapped.
     document_starts: int64 `[documents + 1]`, the last is the end.
+    planes: uint8 `[tokens]` by name, what annotators say of each token.
   """
 
   def __init__(self, folder):
     folder = pathlib.Path(folder)
+    self.planes = {}
     try:
       self.document_starts = np.load(folder / 'document_starts.npy',
                                      allow_pickle=False)

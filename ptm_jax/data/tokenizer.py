@@ -57,6 +57,8 @@ class Tokenizer:
     vocabulary: `Vocabulary` of 7 + pieces + 100 ids.
     piece_bytes: int32 `[vocab]`, UTF-8 bytes that each id stands for; 0 for
       control ids. An escaped U+2581 or U+241B counts its escape.
+    spellings: list `[vocab]` of bytes that each id stands for in the text as
+      it is escaped; b'' for control ids.
     hash: of the vocabulary: pieces and scores in their order. A model file
       that we trained differs from run to run. A foreign model's: of the file.
   """
@@ -85,7 +87,7 @@ class Tokenizer:
   def _make_tables(self):
     size, processor = self.vocabulary.size, self._processor
     self.piece_bytes = np.zeros(size, np.int32)
-    texts = [''] * size
+    texts, self.spellings = [''] * size, [b''] * size
     for one, number in enumerate(self._numbers.tolist(), NUM_CONTROL):
       piece = self._pieces[number]
       if processor.is_control(number):
@@ -94,9 +96,11 @@ class Tokenizer:
         byte = int(_BYTE.fullmatch(piece)[1], 16)
         self.piece_bytes[one] = 1
         texts[one] = chr(byte) if byte < 0x80 else ''
+        self.spellings[one] = bytes([byte])
       else:
         texts[one] = piece.replace(_SPACE, ' ')
-        self.piece_bytes[one] = len(texts[one].encode())
+        self.spellings[one] = texts[one].encode()
+        self.piece_bytes[one] = len(self.spellings[one])
     self._flag = Flagger(texts)
 
   def _hash(self):

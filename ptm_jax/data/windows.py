@@ -44,8 +44,8 @@ class Windows:
 
     Returns:
       dict of `[batch, raw_length]` tokens, segment_ids (0 = padding),
-      positions (from 0 in each segment), int32, flags, uint8; and of
-      `[batch]` index and epoch, int32.
+      positions (from 0 in each segment), int32, flags and the store's
+      planes, uint8; and of `[batch]` index and epoch, int32.
     """
     rows = np.asarray(rows, np.int64)
     begin = np.where(rows >= 0, self._begin[rows], 0)[:, None]
@@ -58,9 +58,11 @@ class Windows:
     document = np.searchsorted(starts, place, 'right') - 1
     segments = np.where(real, document - document[:, :1] + 1, 0)
     positions = np.where(real, place - np.maximum(starts[document], begin), 0)
+    planes = {'flags': self.store.flags, **self.store.planes}
     return {
         'tokens': np.where(real, self.store.ids[place], 0).astype(np.int32),
-        'flags': np.where(real, self.store.flags[place], 0).astype(np.uint8),
+        **{name: np.where(real, plane[place], 0).astype(np.uint8)
+           for name, plane in planes.items()},
         'segment_ids': segments.astype(np.int32),
         'positions': positions.astype(np.int32),
         'index': rows.astype(np.int32),

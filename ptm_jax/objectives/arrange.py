@@ -7,6 +7,8 @@ documents apart: positions restart with each segment, segment 0 is padding.
 import jax.lax
 import jax.numpy as jnp
 
+_FIELDS = ('tokens', 'segment_ids', 'positions', 'index', 'epoch')
+
 
 def restart_positions(segment_ids):
   """Positions that count from 0 in each run of equal segment ids.
@@ -39,8 +41,15 @@ def shift_right(tokens, segment_ids, bos_id):
 def plain(window):
   """The window as it is; every token may be noise."""
   segment_ids = window['segment_ids']
-  return {'tokens': window['tokens'], 'segment_ids': segment_ids,
-          'positions': window['positions'], 'candidates': segment_ids > 0}
+  return {**planes(window), 'tokens': window['tokens'],
+          'segment_ids': segment_ids, 'positions': window['positions'],
+          'candidates': segment_ids > 0}
+
+
+def planes(window):
+  """The byte planes of a window: its flags and what annotators say."""
+  return {name: plane for name, plane in window.items()
+          if name not in _FIELDS}
 
 
 def surround(window, first_id, last_id):
@@ -68,6 +77,8 @@ def surround(window, first_id, last_id):
   segment_ids = padded(segments, jnp.maximum(segments[0], 1), 0)
   segment_ids = jnp.where(end, jnp.maximum(jnp.max(segments), 1), segment_ids)
   tokens = jnp.where(end, last_id, padded(window['tokens'], first_id, 0))
-  return {'tokens': tokens, 'segment_ids': segment_ids,
+  return {**{name: jnp.pad(plane, 1)
+             for name, plane in planes(window).items()},
+          'tokens': tokens, 'segment_ids': segment_ids,
           'positions': restart_positions(segment_ids),
           'candidates': (index > 0) & (index <= count)}

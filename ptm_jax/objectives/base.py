@@ -17,19 +17,19 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax import config
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
-from ptm_jax.models.attention import attention_maps, entering_states
 from ptm_jax.models.encoder_decoder import EncoderDecoder
 from ptm_jax.models.transformer import Trunk
-from ptm_jax.objectives import arrange
-from ptm_jax.rng import stream
+from ptm_jax.objectives import arrange, reading
+from ptm_jax.rng import example_keys, stream
 
 
 @dataclasses.dataclass
-class BaseObjective(config.Component):
+class BaseObjective(reading.Reader, config.Component):
   """Interface and shared machinery of all objectives.
 
   Class attributes that an objective sets:
@@ -45,6 +45,8 @@ class BaseObjective(config.Component):
     raw_length: text tokens in a window; only sizes follow from it.
     sizes: static shapes by name; the largest of a group of trials.
     numbers: arrays by name that may be traced (counts int32, rates float32).
+    progress: float32, the share of the run's updates that are done, for rates
+      that follow a schedule. It may be traced; in evaluation it is 1.
   """
 
   forms: ClassVar[tuple[str, ...]] = ()
@@ -52,6 +54,15 @@ class BaseObjective(config.Component):
   traced: ClassVar[tuple[str, ...]] = ()
 
   # --- what an objective defines -------------------------------------------
+
+  def raw_fields(self):
+    """What it reads of a window besides the fields that every window has.
+
+    Returns:
+      `{field: component of data/annotations}`; the component makes a byte
+      plane of the token store, and the window has it as uint8 `[length]`.
+    """
+    return {}
 
   def make_numbers(self):
     """Rates and counts as numpy arrays by name, computed in Python."""
@@ -156,7 +167,7 @@ class BaseObjective(config.Component):
                         'encoder-decoder has half the layers in each stack')
     bound.vocabulary, bound.raw_length = vocabulary, raw_length
     bound.sizes = dict(bound.make_sizes(), **(sizes or {}))
-    bound.numbers = bound.make_numbers()
+    bound.numbers, bound.progress = bound.make_numbers(), np.float32(1)
     longest = max(bound.lengths().values())
     if longest > model.max_length and model.positions == 'learned':
       raise ConfigError(
@@ -165,14 +176,19 @@ class BaseObjective(config.Component):
           'the one or lower the other')
     return bound
 
+  def noise_visit(self, epoch):
+    """Which of its noises an example has at a visit, int32 like `epoch`; by
+    default a new one each time."""
+    return epoch
+
   def number(self, name):
     """One of `numbers` as an array that a traced index may go into."""
     return jnp.asarray(self.numbers[name])
 
-  def rebuilt(self, numbers):
-    """This bound objective with other (traced) `numbers`."""
+  def rebuilt(self, numbers, progress=1.0):
+    """This bound objective with other (traced) `numbers` and `progress`."""
     rebuilt = copy.copy(self)
-    rebuilt.numbers = numbers
+    rebuilt.numbers, rebuilt.progress = numbers, progress
     return rebuilt
 
   def corrupt(self, key, window):
@@ -190,6 +206,12 @@ class BaseObjective(config.Component):
     example['key'] = stream(key, 'sampling')
     return example
 
+  def corrupt_batch(self, key, windows):
+    """A batch of raw windows, corrupted with the run's key."""
+    keys = example_keys(key, windows['index'],
+                        self.noise_visit(windows['epoch']))
+    return jax.vmap(self.corrupt)(stream(keys, 'corrupt'), windows)
+
   def trunk(self):
     """The module that is pre-trained, by the model's form."""
     vocab_size = self.vocabulary.size
@@ -203,68 +225,6 @@ class BaseObjective(config.Component):
         name: module.init(
             stream(key, 'init', name), *arguments).get('params', {})
         for name, (module, arguments) in self.networks().items()}
-
-  def read(self, window):
-    """How the trunk reads one uncorrupted window: a stack's fields."""
-    arranged = self.arrange(jax.random.key(0), window)
-    return {'inputs': arranged['tokens'],
-            'segment_ids': arranged['segment_ids'],
-            'positions': arranged['positions']}
-
-  def attention(self, params, windows):
-    """Self-attention weights of uncorrupted windows.
-
-    Returns:
-      A list, one float32 `[batch, heads, length', length']` per layer (of the
-      encoder where there are two stacks), and the ids read, int32
-      `[batch, length']`.
-    """
-    stack, _, sown = self._watch(params, windows)
-    return attention_maps(sown), stack['inputs']
-
-  def all_features(self, params, windows):
-    """The trunk's states of uncorrupted windows at every depth.
-
-    Returns:
-      A list of `[batch, length', width]`, from the embeddings to what
-      `features` gives, and bool `[batch, length']`, True where there is a
-      token.
-    """
-    stack, states, sown = self._watch(params, windows)
-    return [*entering_states(sown), states], stack['segment_ids'] > 0
-
-  def _watch(self, params, windows):
-    """The stack read, its states and what its layers sowed."""
-    stack = jax.vmap(self.read)(windows)
-    states, sown = self._apply(params, stack, None, mutable=['intermediates'])
-    side = 'encoder' if self.model.form == 'encoder_decoder' else 'stack'
-    return stack, states, sown['intermediates'][side]
-
-  def features(self, params, windows, keys=None):
-    """The trunk's states of uncorrupted windows.
-
-    Args:
-      params: `params['trunk']` is used.
-      windows: raw windows, each field `[batch, length]`; any length.
-      keys: one key per example for dropout, or None.
-
-    Returns:
-      states `[batch, length', width]` and bool `[batch, length']`, True
-      where there is a token.
-    """
-    stack = jax.vmap(self.read)(windows)
-    return self._apply(params, stack, keys), stack['segment_ids'] > 0
-
-  def _apply(self, params, stack, keys, **options):
-    """The trunk on text alone: of an encoder-decoder, the encoder."""
-    module, variables = self.trunk(), {'params': params['trunk']}
-    if isinstance(module, EncoderDecoder):
-      stack = {f'encoder_{name}': value for name, value in stack.items()}
-      return module.apply(variables, stack, keys, method='encode', **options)
-    if self.model.form == 'prefix':  # all of the text is read both ways
-      stack['prefix_length'] = jnp.full(
-          stack['inputs'].shape[:1], stack['inputs'].shape[1], jnp.int32)
-    return module.apply(variables, stack, keys, **options)
 
 
 # What a stack may read; `offset` is added to the token embeddings, so that

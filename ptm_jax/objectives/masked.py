@@ -1,58 +1,116 @@
 """Masked language modelling: recover hidden tokens from both sides.
 
-Masks are drawn anew at every visit (RoBERTa's dynamic masking). References:
-Devlin et al. 2019, arXiv:1810.04805, section 3.1; Liu et al. 2019,
-arXiv:1907.11692, section 4.1.
+What is hidden together is a field: tokens (Devlin et al. 2019,
+arXiv:1810.04805, section 3.1), whole words (Cui et al. 2019,
+arXiv:1906.08101), runs of words (Lan et al. 2020, arXiv:1909.11942), spans
+(Joshi et al. 2020, arXiv:1907.10529), entities or phrases (Sun et al. 2019,
+arXiv:1904.09223).
 """
 
 import dataclasses
+import math
 
 import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks, losses
+from ptm_jax.data.annotations import entities, phrases
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base, noise
+from ptm_jax.objectives import arrange, base, noise, units
 from ptm_jax.rng import stream
+
+_MARKED = {'entity': entities.Annotator, 'phrase': phrases.Annotator}
+_LONGEST = {'whole_word': 1, 'ngram': 3, 'span': 10}
+UNITS = ('token', *_LONGEST, *_MARKED)
 
 
 @dataclasses.dataclass
 class Objective(base.BaseObjective):
-  """Masked LM (BERT, RoBERTa) on `[CLS] text [SEP]`.
+  """Masked LM (BERT, RoBERTa and what came after) on `[CLS] text [SEP]`.
+
+  The number of hidden tokens n of a text of L tokens, special ones counted,
+  and how they are chosen, by `unit`:
+    'token': n = min(max_predictions, max(1, round(rate * L))), all sets
+      equally likely.
+    'whole_word', 'ngram': at most this n, in runs of whole words; see
+      `units.runs`. Unlike the released code, the pieces of a run may lie in
+      two packed documents.
+    'span': ceil(rate * text tokens), see `units.spans`; all of a span is shown
+      the same way.
+    'entity', 'phrase': each entity or phrase, and each other word, with chance
+      `rate`; see `units.independent`. At most twice the mean and 16 tokens are
+      hidden. The released code cuts text into such units with tools for
+      Chinese; here a gazetteer or statistics of the text mark them.
 
   Attributes:
-    rate: fraction of the tokens, special ones counted, that carry loss; the
-      count is exact, min(max_predictions, max(1, round(rate * tokens))).
+    rate: fraction of the tokens that is hidden, and carries loss.
     mask_share: fraction of those that show `[MASK]`.
     random_share: fraction that shows a random text token; the rest stays.
+    unit: what is hidden together, of `UNITS`.
     max_predictions: most predictions in an example; None is no limit.
+    max_words: most words in a run; None is 3 for 'ngram', 10 for 'span'.
+    span_stop: chance that a span ends behind each of its words.
+    gazetteer: file of entities' or phrases' names, see `data.annotations`.
+    static_masks: None draws noise anew at every visit (RoBERTa); a number is
+      how many noises each window has (BERT has 10), taken in turn.
   """
 
   rate: float = 0.15
   mask_share: float = 0.8
   random_share: float = 0.1
+  unit: str = 'token'
   max_predictions: int | None = None
+  max_words: int | None = None
+  span_stop: float = 0.2
+  gazetteer: str = ''
+  static_masks: int | None = None
 
   forms = ('encoder',)
   traced = ('rate', 'mask_share', 'random_share', 'max_predictions')
 
   def validate(self):
-    checks.fraction(self, 'objective', 'rate', open_low=True)
+    checks.fraction(self, 'objective', 'rate', 'span_stop', open_low=True)
     check_shares(self.mask_share, self.random_share)
-    if self.max_predictions is not None:
-      checks.positive(self, 'objective', 'max_predictions')
+    checks.choices(self, 'objective', {'unit': UNITS})
+    for name in 'max_predictions', 'max_words', 'static_masks':
+      if getattr(self, name) is not None:
+        checks.positive(self, 'objective', name)
+
+  def raw_fields(self):
+    if self.unit not in _MARKED:
+      return {}
+    return {'units': _MARKED[self.unit](path=self.gazetteer)}
+
+  def noise_visit(self, epoch):
+    return epoch % self.static_masks if self.static_masks else epoch
+
+  # --- numbers and sizes ----------------------------------------------------
 
   def make_numbers(self):
-    return {
-        'num_predictions': count_table(
-            self.rate, self.raw_length, self.max_predictions),
-        'mask_share': np.float32(self.mask_share),
-        'random_share': np.float32(self.random_share)}
+    numbers = {'mask_share': np.float32(self.mask_share),
+               'random_share': np.float32(self.random_share)}
+    if self.unit in _MARKED:
+      return dict(numbers, rate=np.float32(self.rate))
+    numbers['num_predictions'] = self._counts()
+    if self.unit in _LONGEST:
+      longest = self.max_words or _LONGEST[self.unit]
+      numbers['law'] = (
+          units.geometric_law(self.span_stop, longest)
+          if self.unit == 'span' else units.ngram_law(longest))
+    return numbers
 
   def make_sizes(self):
-    table = count_table(self.rate, self.raw_length, self.max_predictions)
-    return {'predictions': int(table.max())}
+    if self.unit not in _MARKED:
+      return {'predictions': int(self._counts().max())}
+    size = math.ceil(2 * self.rate * self.raw_length) + 16
+    return {'predictions': min(size, self.max_predictions or size,
+                               self.raw_length)}
+
+  def _counts(self):
+    return count_table(
+        self.rate, self.raw_length, self.max_predictions,
+        _span_count if self.unit == 'span' else _token_count)
 
   def lengths(self):
     return {'inputs': self.raw_length + 2}
@@ -60,21 +118,16 @@ class Objective(base.BaseObjective):
   def coefficients(self):
     return {'mlm': 1.0}
 
+  # --- noise ----------------------------------------------------------------
+
   def arrange(self, key, window):
     del key
     return arrange.surround(
         window, self.vocabulary.cls_id, self.vocabulary.sep_id)
 
   def noise(self, key, arranged):
-    real = arranged['segment_ids'] > 0
-    count = self.number('num_predictions')[jnp.sum(real)]
-    hidden, predicted = noise.distinct_positions(
-        stream(key, 'positions'), arranged['candidates'], count,
-        self.sizes['predictions'])
-    inputs, unseen = noise.show_channel(
-        stream(key, 'show'), arranged['tokens'], hidden,
-        self.numbers['mask_share'], self.numbers['random_share'],
-        self.vocabulary)
+    hidden, predicted = self.choose(stream(key, 'positions'), arranged)
+    inputs, unseen = self.show(stream(key, 'show'), arranged, hidden)
     return {
         'inputs': inputs,
         'segment_ids': arranged['segment_ids'],
@@ -85,6 +138,34 @@ class Objective(base.BaseObjective):
         'noise': hidden,
         'hidden': unseen,
     }
+
+  def choose(self, key, arranged):
+    """Which tokens are noise, bool `[length]`, and the places to predict,
+    int32 `[sizes['predictions']]`, the noise first."""
+    candidates, size = arranged['candidates'], self.sizes['predictions']
+    if self.unit in _MARKED:
+      hidden = units.independent(
+          key, units.marked_starts(arranged, arranged['units']), candidates,
+          self.numbers['rate'], size)
+      return hidden, noise.first_places(hidden, size)
+    count = self.number('num_predictions')[
+        jnp.sum(arranged['segment_ids'] > 0)]
+    if self.unit == 'token':
+      return noise.distinct_positions(key, candidates, count, size)
+    choose = units.spans if self.unit == 'span' else units.runs
+    hidden = choose(key, units.word_starts(arranged), candidates, count,
+                    self.number('law'))
+    return hidden, noise.first_places(hidden, size)
+
+  def show(self, key, arranged, hidden):
+    """What the input shows, int32 `[length]`, and where it hides the text,
+    bool `[length]`."""
+    return noise.show_channel(
+        key, arranged['tokens'], hidden, self.numbers['mask_share'],
+        self.numbers['random_share'], self.vocabulary,
+        together=self.unit == 'span')
+
+  # --- networks and the term --------------------------------------------------
 
   def networks(self):
     return {
@@ -98,13 +179,17 @@ class Objective(base.BaseObjective):
   def loss(self, keys, params, batch):
     hidden = self.trunk().apply(
         {'params': params['trunk']}, base.stack_of(batch), keys)
+    return {'mlm': self.recover(params, hidden, batch)}
+
+  def recover(self, params, hidden, batch):
+    """The term of masked LM, given the trunk's states."""
     # The vocabulary head costs only where there is loss.
     predicted = batch['predicted']
-    return {'mlm': losses.cross_entropy(
+    return losses.cross_entropy(
         *base.apply_head(self._head(), params, base.at(hidden, predicted),
                          self.model),
         base.at(batch['targets'], predicted),
-        base.at(batch['weights'], predicted))}
+        base.at(batch['weights'], predicted))
 
   def visibility(self, batch):
     segments = batch['segment_ids']
@@ -116,7 +201,18 @@ class Objective(base.BaseObjective):
     return {'mlm': {'inputs': batch['noise'] & ~batch['hidden']}}
 
 
-def count_table(rate, raw_length, max_predictions=None):
+def _token_count(rate, length):
+  """Of a text of `length` tokens, special ones counted (BERT)."""
+  return max(1, round(rate * length))
+
+
+def _span_count(rate, length):
+  """As `_token_count`; special tokens do not count, and halves and less go up
+  (SpanBERT)."""
+  return math.ceil(rate * (length - 2))
+
+
+def count_table(rate, raw_length, max_predictions=None, count=_token_count):
   """How many tokens are predicted, by the number of tokens in the example.
 
   Computed here in Python, where round is half to even as in the reference,
@@ -126,13 +222,13 @@ def count_table(rate, raw_length, max_predictions=None):
     rate: fraction in (0, 1).
     raw_length: text tokens in a full window; two special tokens come on top.
     max_predictions: largest count, or None.
+    count: `(rate, tokens) -> tokens`.
 
   Returns:
     int32 `[raw_length + 3]`; never more than the text tokens there are.
   """
-  counts = np.arange(raw_length + 3)
-  table = [min(max_predictions or int(n), max(1, round(rate * int(n))),
-               max(int(n) - 2, 0)) for n in counts]
+  table = [max(min(max_predictions or n, count(rate, n), n - 2), 0)
+           for n in range(raw_length + 3)]
   return np.asarray(table, np.int32)
 
 

@@ -61,6 +61,11 @@ def repeated_positions(key, candidates, count, size):
   return noise, positions
 
 
+def first_places(noise, size):
+  """The places of the noise in their order, then others, int32 `[size]`."""
+  return jnp.argsort(~noise, stable=True)[:size].astype(jnp.int32)
+
+
 def random_spans(key, length, total, num_noise, num_spans, max_spans):
   """Draws spans of noise with exact counts of tokens and of spans.
 
@@ -104,7 +109,8 @@ def _random_parts(key, length, num_items, num_parts, max_parts):
 
 # --- how the input shows them ------------------------------------------------
 
-def show_channel(key, tokens, noise, mask_share, random_share, vocabulary):
+def show_channel(key, tokens, noise, mask_share, random_share, vocabulary,
+                 together=False):
   """Shows each noise token as `[MASK]`, as a random text token, or as it is.
 
   Args:
@@ -115,6 +121,8 @@ def show_channel(key, tokens, noise, mask_share, random_share, vocabulary):
       May be traced.
     vocabulary: gives `mask_id` and the range of text ids; a random token is
       uniform over text and may equal the original.
+    together: static; whether all tokens of a run of noise are shown the same
+      way (random ones differ), or each is drawn for itself.
 
   Returns:
     int32 `[length]` and bool `[length]`, True where the token is hidden: it
@@ -123,6 +131,9 @@ def show_channel(key, tokens, noise, mask_share, random_share, vocabulary):
   Reference: Devlin et al. 2019, arXiv:1810.04805, section 3.1.
   """
   draw = jax.random.uniform(stream(key, 'channel'), tokens.shape)
+  if together:
+    index = jnp.arange(tokens.shape[0])
+    draw = draw[jax.lax.cummax(jnp.where(run_starts(noise), index, 0))]
   random_tokens = jax.random.randint(
       stream(key, 'random_token'), tokens.shape, vocabulary.text_start,
       vocabulary.text_end, jnp.int32)

@@ -8,8 +8,10 @@ import pytest
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
-from tests.objectives.cases import MODEL, bound
-from tests.objectives.words import VOCABULARY, ids, show, window
+from ptm_jax.objectives import units
+from tests.objectives.cases import MODEL, bound, corrupt
+from tests.objectives.words import (VOCABULARY, ids, random_windows, show,
+                                    window)
 
 FIELDS = {'rate': 0.3}
 LEARNS = {'mlm': 3.5}
@@ -61,6 +63,69 @@ def test_masked_never_predicts_more_than_asked():
   assert objective.numbers['num_predictions'].max() == 7
 
 
+@pytest.mark.parametrize('unit', ['whole_word', 'ngram', 'span'])
+def test_units_hide_their_share_and_predict_what_they_hide(unit):
+  objective = bound('masked', length=100, unit=unit, rate=0.15)
+  batch = corrupt(objective, random_windows(40, 100, 2))
+  noise, predicted = np.asarray(batch['noise']), batch['predicted']
+  # Of 102 tokens 15.3, of the text's 100 just 15.
+  counts = noise.sum(1)
+  assert counts.max() == 15 and counts.mean() > 14.8
+  if unit == 'span':
+    assert counts.min() == 15
+  assert not np.any(noise[:, [0, -1]])
+  for row in range(40):
+    assert set(np.flatnonzero(noise[row])) == set(
+        predicted[row, :counts[row]].tolist())
+  # Each hidden word is hidden whole; a span's last one may be cut.
+  starts = np.asarray(jax.vmap(lambda w: units.word_starts(
+      objective.arrange(None, w)))(random_windows(40, 100, 2)))
+  word = np.cumsum(starts, 1) + 1000 * np.arange(40)[:, None]
+  parts = set(word[noise]) & set(word[~noise])
+  assert len(parts) <= (40 if unit == 'span' else 0)
+
+
+def test_spans_are_shown_one_way():
+  # Card 7: all masked, all random or all kept, never a mixture.
+  objective = bound('masked', length=100, unit='span', rate=0.3)
+  windows = random_windows(30, 100)
+  batch = corrupt(objective, windows)
+  noise = np.asarray(batch['noise'])
+  inputs, targets = np.asarray(batch['inputs']), np.asarray(batch['targets'])
+  kinds = np.where(inputs == VOCABULARY.mask_id, 1,
+                   np.where(np.asarray(batch['hidden']), 2, 3))
+  inside = noise[:, 1:] & noise[:, :-1]
+  assert np.all(kinds[:, 1:][inside] == kinds[:, :-1][inside])
+  assert set(kinds[noise]) == {1, 2, 3}
+  random = (kinds == 2) & noise
+  assert len(set(inputs[random])) > 10, 'random tokens differ in a span'
+  assert np.array_equal(inputs[kinds == 3], targets[kinds == 3])
+
+
+def test_entities_are_hidden_whole_at_their_rate():
+  objective = bound('masked', length=60, unit='entity', rate=0.15)
+  assert set(objective.raw_fields()) == {'units'}
+  windows = random_windows(200, 60)
+  windows['flags'][:] = 1
+  # An entity of four words every ten tokens.
+  windows['units'] = np.tile(np.asarray([0, 0, 1, 2, 2, 2, 0, 0, 0, 0],
+                                        np.uint8), (200, 6))
+  noise = np.asarray(corrupt(objective, windows)['noise'])[:, 1:-1]
+  noise = noise.reshape(-1, 10)
+  assert np.all(noise[:, 2:6] == noise[:, 2:3])
+  assert noise.mean() == pytest.approx(0.15, abs=0.02)
+
+
+def test_static_masks_come_back():
+  objective = bound('masked', static_masks=2)
+  windows = random_windows(3, 12)
+  noise = [np.asarray(objective.corrupt_batch(jax.random.key(0), dict(
+      windows, epoch=np.full(3, epoch, np.int32)))['noise'])
+           for epoch in range(3)]
+  assert np.array_equal(noise[0], noise[2])
+  assert not np.array_equal(noise[0], noise[1])
+
+
 def test_a_form_that_does_not_fit_is_refused():
   with pytest.raises(ConfigError, match='it fits encoder'):
     bound('masked', 'decoder')
@@ -75,7 +140,9 @@ def test_a_window_longer_than_the_positions_is_refused():
 @pytest.mark.parametrize('fields,found', [
     ({'rate': -0.1}, '-0.1'), ({'rate': 0.0}, '0.0'), ({'rate': 1.0}, '1.0'),
     ({'mask_share': 0.9, 'random_share': 0.2}, '0.9'),
-    ({'max_predictions': 0}, '0')])
+    ({'max_predictions': 0}, '0'), ({'unit': 'words'}, 'words'),
+    ({'span_stop': 1.0}, '1.0'), ({'max_words': 0}, '0'),
+    ({'static_masks': 0}, '0')])
 def test_bad_fields_are_refused_by_value(fields, found):
   with pytest.raises(ConfigError, match=found):
     find('objectives', 'masked')(**fields).validate()

@@ -44,7 +44,8 @@ def window(text, segments=None, index=0):
 
 
 def random_windows(count, length, segments=1, padding=0, seed=0):
-  """A batch of random windows, `segments` documents each, padded at the end.
+  """A batch of random windows, `segments` documents each, padded at the end;
+  two tokens in three start a word, and a third of these a sentence.
   """
   rng = np.random.default_rng(seed)
   rows = []
@@ -55,4 +56,9 @@ def random_windows(count, length, segments=1, padding=0, seed=0):
     ids_ = 1 + np.searchsorted(cut, np.arange(length - padding), 'right')
     rows.append(window(text + ' .' * padding,
                        ' '.join(map(str, [*ids_, *[0] * padding])), index))
+    flags = np.random.default_rng([seed, index]).choice(
+        [0, 1, 3], length, p=[0.35, 0.45, 0.2])
+    flags[rows[-1]['positions'] == 0] = 7
+    rows[-1]['flags'] = (flags * (rows[-1]['segment_ids'] > 0)).astype(
+        np.uint8)
   return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

@@ -7,6 +7,7 @@ package and path. The scan is kept under a hash of the packages' versions.
 
 import ast
 import collections
+import contextlib
 import dataclasses
 import gzip
 import hashlib
@@ -85,7 +86,20 @@ class Corpus(config.Component):
       documents = _read(path)
     yield from documents
 
-  def _scan(self):
+  def entities(self):
+    """Identifiers of the documented modules: their own names, and those of
+    the public classes and functions that they define. Kept like the scan."""
+    path = cache_dir() / 'python_docs' / f'{self.fingerprint()}.names.json'
+    with contextlib.suppress(OSError, ValueError):
+      return json.loads(path.read_text())
+    names = {name for source, root, file in self._modules()
+             for name in identifiers_of(file, source, root)}
+    with _replacing(path) as temporary:
+      temporary.write_text(json.dumps(sorted(names)))
+    return sorted(names)
+
+  def _modules(self):
+    """Yields each module's source, the folder of its package and its path."""
     roots = [(STDLIB, pathlib.Path(sysconfig.get_path('stdlib')))]
     for name in self.versions():
       if name != 'python':
@@ -93,10 +107,14 @@ class Corpus(config.Component):
                      for root in _folders(PACKAGES[name]))
     for source, root in roots:
       for path in _python_files(root):
-        text = _BETWEEN.join(docstrings_of(path))
-        if text:
-          name = f'{source}/{path.relative_to(root).as_posix()}'
-          yield Document(name, text, source)
+        yield source, root, path
+
+  def _scan(self):
+    for source, root, path in self._modules():
+      text = _BETWEEN.join(docstrings_of(path))
+      if text:
+        name = f'{source}/{path.relative_to(root).as_posix()}'
+        yield Document(name, text, source)
 
 
 def docstrings(document):
@@ -128,17 +146,8 @@ def docstrings_of(path):
   numpy and scipy attach the texts of compiled functions by calls of
   `add_newdoc`; these count as docstrings too.
   """
-  source = path.read_text(encoding='utf8', errors='replace')
-  if '"""' not in source and "'''" not in source:
-    return []
-  try:
-    with warnings.catch_warnings():
-      warnings.simplefilter('ignore')
-      tree = ast.parse(source)
-  except (SyntaxError, ValueError, RecursionError):
-    return []
   found = []
-  for node in ast.walk(tree):
+  for node in _nodes(path):
     text = None
     if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef,
                          ast.AsyncFunctionDef)):
@@ -156,6 +165,39 @@ def docstrings_of(path):
       if len(cleaned) >= _SHORTEST:
         found.append((line, cleaned))
   return [text for _, text in sorted(found, key=lambda pair: pair[0])]
+
+
+def identifiers_of(path, source, root):
+  """Dotted name of a documented module, and its public classes' and
+  functions' names; short ones are left out."""
+  nodes = _nodes(path)
+  if not nodes:
+    return
+  parts = list(path.relative_to(root).with_suffix('').parts)
+  if source != STDLIB:
+    parts.insert(0, source)
+  if parts[-1] == '__init__':
+    parts.pop()
+  yield '.'.join(parts)
+  for node in nodes:
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef,
+                         ast.AsyncFunctionDef)):
+      if len(node.name) > 2 and not node.name.startswith('_'):
+        yield node.name
+
+
+def _nodes(path):
+  """The syntax of a module that may have docstrings, a list of nodes; empty
+  where there are none or it cannot be parsed."""
+  source = path.read_text(encoding='utf8', errors='replace')
+  if '"""' not in source and "'''" not in source:
+    return []
+  try:
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')
+      return list(ast.walk(ast.parse(source)))
+  except (SyntaxError, ValueError, RecursionError):
+    return []
 
 
 def _clean(text):
@@ -226,14 +268,21 @@ def _write(path, documents):
   """Keeps the scan; groups are written as hashes of their first text."""
   if not documents:
     raise DataError('python_docs found no docstring on this machine')
+  with _replacing(path) as temporary, gzip.open(
+      temporary, 'wt', encoding='utf8', compresslevel=3) as file:
+    for document in documents:
+      key = hashlib.blake2b((document.group or document.text).encode(),
+                            digest_size=16).hexdigest()
+      file.write(json.dumps(document._replace(group=key)) + '\n')
+
+
+@contextlib.contextmanager
+def _replacing(path):
+  """A file to write that becomes `path` in one go."""
   temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with gzip.open(temporary, 'wt', encoding='utf8', compresslevel=3) as file:
-      for document in documents:
-        key = hashlib.blake2b((document.group or document.text).encode(),
-                              digest_size=16).hexdigest()
-        file.write(json.dumps(document._replace(group=key)) + '\n')
+    yield temporary
     temporary.replace(path)
   except OSError as error:
     raise DataError(f'cannot write the cache {path.parent}: {error.strerror}; '

@@ -1,0 +1,73 @@
+"""What a trunk says of uncorrupted text, whatever objective trained it."""
+
+import jax
+import jax.numpy as jnp
+
+from ptm_jax.models.attention import attention_maps, entering_states
+from ptm_jax.models.encoder_decoder import EncoderDecoder
+
+
+class Reader:
+  """The part of an objective that reads text; see `base.BaseObjective`."""
+
+  def read(self, window):
+    """How the trunk reads one uncorrupted window: a stack's fields."""
+    arranged = self.arrange(jax.random.key(0), window)
+    return {'inputs': arranged['tokens'],
+            'segment_ids': arranged['segment_ids'],
+            'positions': arranged['positions']}
+
+  def attention(self, params, windows):
+    """Self-attention weights of uncorrupted windows.
+
+    Returns:
+      A list, one float32 `[batch, heads, length', length']` per layer (of the
+      encoder where there are two stacks), and the ids read, int32
+      `[batch, length']`.
+    """
+    stack, _, sown = self._watch(params, windows)
+    return attention_maps(sown), stack['inputs']
+
+  def all_features(self, params, windows):
+    """The trunk's states of uncorrupted windows at every depth.
+
+    Returns:
+      A list of `[batch, length', width]`, from the embeddings to what
+      `features` gives, and bool `[batch, length']`, True where there is a
+      token.
+    """
+    stack, states, sown = self._watch(params, windows)
+    return [*entering_states(sown), states], stack['segment_ids'] > 0
+
+  def _watch(self, params, windows):
+    """The stack read, its states and what its layers sowed."""
+    stack = jax.vmap(self.read)(windows)
+    states, sown = self._apply(params, stack, None, mutable=['intermediates'])
+    side = 'encoder' if self.model.form == 'encoder_decoder' else 'stack'
+    return stack, states, sown['intermediates'][side]
+
+  def features(self, params, windows, keys=None):
+    """The trunk's states of uncorrupted windows.
+
+    Args:
+      params: `params['trunk']` is used.
+      windows: raw windows, each field `[batch, length]`; any length.
+      keys: one key per example for dropout, or None.
+
+    Returns:
+      states `[batch, length', width]` and bool `[batch, length']`, True
+      where there is a token.
+    """
+    stack = jax.vmap(self.read)(windows)
+    return self._apply(params, stack, keys), stack['segment_ids'] > 0
+
+  def _apply(self, params, stack, keys, **options):
+    """The trunk on text alone: of an encoder-decoder, the encoder."""
+    module, variables = self.trunk(), {'params': params['trunk']}
+    if isinstance(module, EncoderDecoder):
+      stack = {f'encoder_{name}': value for name, value in stack.items()}
+      return module.apply(variables, stack, keys, method='encode', **options)
+    if self.model.form == 'prefix':  # all of the text is read both ways
+      stack['prefix_length'] = jnp.full(
+          stack['inputs'].shape[:1], stack['inputs'].shape[1], jnp.int32)
+    return module.apply(variables, stack, keys, **options)
