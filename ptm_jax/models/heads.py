@@ -64,6 +64,49 @@ class LMHead(nn.Module):
     return x, embedding, bias
 
 
+class BoundaryHead(nn.Module):
+  """The vocabulary head of a token inside a span, from the states at the
+  span's two sides and the token's place in it.
+
+  Reference: Joshi et al. 2020, arXiv:1907.10529, section 3.2, and its released
+  code for the position vectors.
+
+  Attributes:
+    model, vocab_size: as of `LMHead`.
+    places: rows of the table of position vectors.
+    place_width: of these vectors.
+  """
+
+  model: object
+  vocab_size: int
+  places: int
+  place_width: int = 200
+
+  @nn.compact
+  def __call__(self, sides, embedding):
+    """Prepares the scores of every id.
+
+    Args:
+      sides: the left and the right state, each `[batch, n, width]`, and the
+        place, int32 `[batch, n]` from 0.
+      embedding: as of `LMHead`.
+
+    Returns:
+      As `LMHead`.
+    """
+    model = self.model
+    left, right, place = sides
+    table = self.param(
+        'place_embedding', param_init(normal(model), 'positions', 'embed'),
+        (self.places, self.place_width), model.param_dtype)
+    x = jnp.concatenate([left, right, table.astype(left.dtype)[place]], -1)
+    x = Dense(model, (model.width,), ('embed', 'embed_out'), name='sides')(x)
+    x = Norm(model, name='sides_norm')(activation(model.activation)(x))
+    # The second layer is what any masked LM has before its table.
+    return LMHead(model, self.vocab_size, transform=True, bias=True,
+                  name='tokens')(x, embedding)
+
+
 class TokenClassifier(nn.Module):
   """Scores of every position: dense and activation if asked (ELECTRA), then
   linear.
