@@ -67,7 +67,8 @@ class Objective(base.BaseObjective):
   static_masks: int | None = None
 
   forms = ('encoder',)
-  traced = ('rate', 'mask_share', 'random_share', 'max_predictions')
+  traced = ('rate', 'mask_share', 'random_share', 'max_predictions',
+            'span_stop')
 
   def validate(self):
     checks.fraction(self, 'objective', 'rate', 'span_stop', open_low=True)
