@@ -9,6 +9,7 @@ HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r"__version__ = '([^']+)'",
                     (HERE / 'ptm_jax' / '__init__.py').read_text())[1]
 METRICS = ['scikit-learn>=1.4', 'sacrebleu>=2.4', 'rouge-score>=0.1.2']
+SEARCH = ['optuna>=5,<6']
 PARQUET = ['pyarrow>=15']
 ZSTD = ['zstandard>=0.22']
 
@@ -29,10 +30,10 @@ setup(
         'rich>=13'],
     extras_require={
         'test': ['pytest>=8', 'pytest-xdist[psutil]>=3.6',
-                 'hypothesis>=6.100', *METRICS, *PARQUET, *ZSTD],
+                 'hypothesis>=6.100', *METRICS, *PARQUET, *SEARCH, *ZSTD],
         # The CPU build of PyTorch; elsewhere any release from it on serves.
         'peers': ['torch>=2.13.0', 'transformers>=5,<6'],
-        'search': ['optuna>=5,<6'],
+        'search': SEARCH,
         'metrics': METRICS,
         'parquet': PARQUET,
         'zstd': ZSTD,

@@ -25,11 +25,11 @@ def evaluate(program, state, batches, objective, tokenizer,
     stop: asked before each batch whether to break off.
 
   Returns:
-    None if it was broken off; else one dict of metrics per trial: for each term `TERM/nll` (nats per
-    prediction), `TERM/nll_se` (its standard error over windows),
-    `TERM/constant_nll` (of the best constant predictor of these very
-    targets), `TERM/accuracy` (fraction) and `TERM/weight` (predictions);
-    `bits_per_byte` where a likelihood exists.
+    None if it was broken off; else one dict of metrics per trial: for each
+    term `TERM/nll` (nats per prediction), `TERM/nll_se` (its standard
+    error over windows), `TERM/constant_nll` (of the best constant predictor
+    of these very targets), `TERM/accuracy` (fraction) and `TERM/weight`
+    (predictions); `bits_per_byte` where a likelihood exists.
   """
   parts = None
   pending = None

@@ -28,21 +28,22 @@ def names(trials):
   """A folder's name for each trial, from the settings that differ: distinct,
   of characters that every file system takes, and of bounded length.
 
-  The names of equal lists of trials are equal, and those of a longer list
-  that begins with the same settings keep their form.
+  Equal lists of trials have equal names.
   """
   keys = list(dict.fromkeys(key for trial in trials for key in trial))
-  short = {key: key.rpartition('.')[2] for key in keys}
-  for key in keys:  # a last part that two settings share says too little
-    if sum(one == short[key] for one in short.values()) > 1:
-      short[key] = key
-  return [_safe(','.join(f'{short[key]}={_show(trial[key])}'
-                         for key in keys if key in trial))
-          for trial in trials]
+  last = [key.rpartition('.')[2] for key in keys]
+  # A last part that two settings share says too little.
+  short = {key: one if last.count(one) == 1 else key
+           for key, one in zip(keys, last, strict=True)}
 
+  def named(show):
+    return [_safe(','.join(f'{short[key]}={show(trial[key])}'
+                           for key in keys if key in trial))
+            for trial in trials]
 
-def _show(value):
-  return f'{value:.6g}' if isinstance(value, float) else str(value)
+  brief = named(lambda value: f'{value:.6g}' if isinstance(value, float)
+                else str(value))
+  return brief if len(set(brief)) == len(brief) else named(repr)
 
 
 def _safe(name):

@@ -172,8 +172,8 @@ class Loop:
     data = self.first.data
     speed = len(trials) * data.batch_size * data.raw_length / elapsed
     share = len(trials) * self.setup.flops / elapsed / self.peak
-    losses = [float(trial['loss']) for trial in trials]
-    self.progress.update(step, loss=float(np.mean(losses)),
+    losses = [float(trial['loss']) for trial in trials if trial['finite']]
+    self.progress.update(step, loss=float(np.mean(losses or math.nan)),
                          tokens_per_second=speed, peak_share=share)
     logged = (step % self.first.log_every_steps == 0
               or step == self.first.num_steps)

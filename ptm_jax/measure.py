@@ -22,7 +22,7 @@ def faster_mapped(experiments, say=print, repeats=3):
   """
   setup = set_up(experiments)
   data = setup.experiments[0].data
-  batch = budget.full_windows(data.raw_length, data.batch_size)
+  batch = budget.full_windows(setup.objective, data.batch_size)
   seconds = {}
   for mapped in (True, False):
     program = compile_program(setup.experiments[0], setup.objective,

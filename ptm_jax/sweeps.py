@@ -69,7 +69,7 @@ class Sweep:
     with self._planning():
       return self._finish(state)
 
-  # --- the plan, kept in sweep.json --------------------------------------------
+  # --- the plan, kept in sweep.json ---------------------------------------
 
   def claim_directory(self):
     """Writes what the directory is for, or checks that it is for this."""
@@ -230,7 +230,7 @@ class Sweep:
         workdir.write_json(self.path / 'sweep.json', state)
       return state['mapped']
 
-  # --- the end ------------------------------------------------------------------
+  # --- the end --------------------------------------------------------------
 
   def _value(self, entry):
     """What ranks a trial, lower is better; None if it has none."""
@@ -286,9 +286,10 @@ def _loss(entry, experiment):
   terms = {name.split('/')[1]: value
            for name, value in entry['metrics'].items()
            if name.startswith('validation/') and name.endswith('/nll')}
+  if not terms or None in terms.values():
+    return None
   factors = experiment.objective.coefficients()
-  total = sum(factors[term] * value for term, value in terms.items())
-  return total if terms and math.isfinite(total) else None
+  return sum(factors[term] * value for term, value in terms.items())
 
 
 def _halted(place, experiment):

@@ -6,6 +6,7 @@ program; one trial is the ordinary case. `loop.py` holds the loop itself.
 
 import contextlib
 import dataclasses
+import math
 import pathlib
 from typing import Any
 
@@ -174,7 +175,7 @@ def _results(loop, state):
         'flops': int(trial['step']) * setup.flops,
         'seconds': loop.seconds / len(trials),
         'parameters': budget.num_parameters(setup.objective)[0],
-        'metrics': {f'{split}/{name}': value
+        'metrics': {f'{split}/{name}': value if math.isfinite(value) else None
                     for split, scores in loop.scores.items()
                     for name, value in scores[i].items()}})
   return entries

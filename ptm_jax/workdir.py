@@ -7,6 +7,7 @@ would alter the result is refused by name.
 
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -35,16 +36,28 @@ def revision():
 
 
 def write_json(path, values):
-  """Writes a JSON file so that a kill leaves the old one or the new one."""
+  """Writes a JSON file so that a kill leaves the old one or the new one; a
+  number that is not finite becomes null."""
   path = pathlib.Path(path)
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
     temporary.write_text(
-        json.dumps(values, indent=1, allow_nan=False) + '\n', encoding='utf8')
+        json.dumps(_finite(values), indent=1, allow_nan=False) + '\n',
+        encoding='utf8')
     temporary.replace(path)
   except OSError as error:
     raise CheckpointError(f'cannot write {path}: {error.strerror}') from error
+
+
+def _finite(values):
+  if isinstance(values, dict):
+    return {key: _finite(value) for key, value in values.items()}
+  if isinstance(values, (list, tuple)):
+    return [_finite(value) for value in values]
+  if isinstance(values, float) and not math.isfinite(values):
+    return None
+  return values
 
 
 def record(settings, **facts):

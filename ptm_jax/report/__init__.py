@@ -15,13 +15,14 @@ def build(workdir):
     CheckpointError: the report cannot be written.
   """
   from ptm_jax.errors import CheckpointError
-  from ptm_jax.report import data, markdown, page
+  from ptm_jax.report import comparison, data, markdown, page, sweep
   workdir = pathlib.Path(workdir)
   found = data.read(workdir)
+  view = sweep if found.results.get('kind') == 'sweep' else comparison
   try:
-    (workdir / 'report.html').write_text(page.page(found), encoding='utf8')
-    (workdir / 'report.md').write_text(markdown.markdown(found),
-                                       encoding='utf8')
+    for name, text in (('report.html', page.page(found, view)),
+                       ('report.md', markdown.markdown(found, view))):
+      (workdir / name).write_text(text, encoding='utf8')
   except OSError as error:
     raise CheckpointError(
         f'cannot write the report in {workdir}: {error.strerror}') from error

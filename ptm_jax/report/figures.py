@@ -4,6 +4,7 @@ Text and axes are drawn in one marker colour that becomes `currentColor`, so
 the page decides it.
 """
 
+import contextlib
 import io
 import re
 
@@ -30,6 +31,23 @@ def _pyplot():
       'figure.facecolor': 'none', 'axes.facecolor': 'none',
       'savefig.facecolor': 'none', 'legend.frameon': False})
   return plt
+
+
+@contextlib.contextmanager
+def drawing(label, size):
+  """A figure to draw in.
+
+  Args:
+    label: unique on the page.
+    size: width and height, inches.
+
+  Yields:
+    figure, axes, and a function that gives the `<svg>` once the block ended.
+  """
+  plt, found = _pyplot(), []
+  figure, axes = plt.subplots(figsize=size)
+  yield figure, axes, lambda: found[0]
+  found.append(_svg(plt, figure, label))
 
 
 def _svg(plt, figure, label):
@@ -144,7 +162,7 @@ def attention(data):
     for depth, layer in enumerate(layers):
       for head, weights in enumerate(layer):
         axes = grid[depth][head]
-        axes.imshow(np.asarray(weights), cmap='viridis', vmin=0.0,
+        axes.imshow(np.asarray(weights, float), cmap='viridis', vmin=0.0,
                     interpolation='nearest')
         axes.set_title(f'layer {depth + 1}, head {head + 1}', fontsize=7)
         axes.set_xticks([])

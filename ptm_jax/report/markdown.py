@@ -1,17 +1,16 @@
 """`report.md`: the same tables, for a repository or a terminal."""
 
 from ptm_jax.report import tables
-from ptm_jax.report.verdict import verdict
 
 
-def markdown(data):
-  """The whole report as GitHub markdown."""
-  _, sentence = verdict(data)
+def markdown(data, view):
+  """The whole report as GitHub markdown; see `page.page`."""
+  _, sentence = view.verdict(data)
   lines = [_text(sentence), '']
   lines += [f'- {name}: {_text(value)}' for name, value in tables.facts(data)]
   lines += [f'- Warning: {_text(one)}'
             for one in data.results.get('warnings') or []]
-  for title, note, header, rows in tables.all_tables(data):
+  for title, note, header, rows in view.all_tables(data):
     lines += ['', f'## {_text(title)}', '']
     if note:
       lines += [note, '']

@@ -2,8 +2,7 @@
 
 import html
 
-from ptm_jax.report import figures, tables
-from ptm_jax.report.verdict import verdict
+from ptm_jax.report import tables
 
 _STYLE = '''
 :root { color-scheme: light dark; --ink: #1c2126; --soft: #5b6570;
@@ -29,7 +28,8 @@ th, td { text-align: right; padding: .35rem .7rem; white-space: nowrap;
 th { color: var(--soft); font-weight: 600; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 .pictures { display: grid; gap: 1.2rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
+  grid-template-columns:
+  repeat(auto-fit, minmax(min(100%, 20rem), 34rem)); }
 .pictures.wide { grid-template-columns: minmax(0, 44rem); }
 figure { margin: 0; }
 svg { width: 100%; height: auto; display: block; }
@@ -40,12 +40,15 @@ ul.warnings { color: var(--bad); }
 '''
 
 
-def page(data):
-  """The whole page as text. Whatever comes from a file is escaped."""
-  good, sentence = verdict(data)
-  names = ', '.join(data.groups)
-  title = (f'Comparison of {names}' if len(data.groups) > 1
-           else f'Run of {names}')
+def page(data, view):
+  """The whole page as text. Whatever comes from a file is escaped.
+
+  Args:
+    data: `data.Data`.
+    view: the module that knows this kind of report.
+  """
+  good, sentence = view.verdict(data)
+  title = view.title(data)
   parts = [
       '<!doctype html><html lang="en"><head><meta charset="utf-8">',
       '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -59,15 +62,9 @@ def page(data):
   if warnings:
     parts.append('<ul class="warnings">' + ''.join(
         f'<li>{_text(one)}</li>' for one in warnings) + '</ul>')
-  found = tables.all_tables(data)
-  own, rest = found[0], found[1:]
-  parts += [_table(*own), _pictures('Loss curves', figures.curves(data))]
-  for number, table in enumerate(rest):
+  for table in view.all_tables(data):
     parts.append(_table(*table))
-    if table[0].startswith('Downstream') and not number:
-      parts.append(_pictures('', figures.downstream(data), 'wide'))
-  parts.append(_pictures('Attention of a sample sentence',
-                         figures.attention(data)))
+    parts += [_pictures(*one) for one in view.pictures(data, table[0])]
   parts += [
       '<h2>How to rebuild this page</h2><p><code>python -m ptm_jax report '
       f'--workdir={_text(data.path)}</code></p>', '</main></body></html>']
