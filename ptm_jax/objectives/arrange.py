@@ -82,3 +82,18 @@ def surround(window, first_id, last_id):
           'tokens': tokens, 'segment_ids': segment_ids,
           'positions': restart_positions(segment_ids),
           'candidates': (index > 0) & (index <= count)}
+
+
+def opened(window, first_id):
+  """As `surround`, with a token before the text alone.
+
+  Returns:
+    dict of `[length + 1]` arrays.
+  """
+  around = surround(window, first_id, 0)
+  count = jnp.sum(window['segment_ids'] > 0)
+  # The closing place is not part of the text: it is turned into padding.
+  inside = jnp.arange(around['tokens'].shape[0]) <= count
+  around['segment_ids'] = jnp.where(inside, around['segment_ids'], 0)
+  around['positions'] = jnp.where(inside, around['positions'], 0)
+  return {name: values[:-1] for name, values in around.items()}

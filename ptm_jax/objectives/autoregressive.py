@@ -66,10 +66,7 @@ class Objective(base.BaseObjective):
                               & causal[None]}}
 
   def read(self, window):
-    arranged = arrange.surround(window, self.vocabulary.bos_id, 0)
-    # The closing place is not part of the text: it is turned into padding.
-    inside = jnp.arange(arranged['tokens'].shape[0]) <= jnp.sum(
-        window['segment_ids'] > 0)
-    return {'inputs': arranged['tokens'],
-            'segment_ids': jnp.where(inside, arranged['segment_ids'], 0),
-            'positions': arranged['positions']}
+    arranged = arrange.opened(window, self.vocabulary.bos_id)
+    return {name: arranged[field] for name, field in (
+        ('inputs', 'tokens'), ('segment_ids', 'segment_ids'),
+        ('positions', 'positions'))}

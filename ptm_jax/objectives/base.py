@@ -142,7 +142,8 @@ class BaseObjective(reading.Reader, config.Component):
     Returns:
       `{term: {stack: bool [batch, stack length]}}` of what the objective's
       definition makes visible, such as the kept tokens of masked LM; None
-      instead of a dict for a term whose targets are made within the loss.
+      instead of a dict for a term whose targets are made within the loss, or
+      are no tokens of the text.
     """
     del batch
     return {}

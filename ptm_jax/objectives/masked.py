@@ -22,7 +22,8 @@ from ptm_jax.rng import stream
 
 _MARKED = {'entity': entities.Annotator, 'phrase': phrases.Annotator}
 _LONGEST = {'whole_word': 1, 'ngram': 3, 'span': 10}
-UNITS = ('token', *_LONGEST, *_MARKED)
+EXACT_UNITS = ('token', *_LONGEST)  # whose number of hidden tokens is exact
+UNITS = (*EXACT_UNITS, *_MARKED)
 
 
 @dataclasses.dataclass
@@ -93,7 +94,7 @@ class Objective(base.BaseObjective):
                'random_share': np.float32(self.random_share)}
     if self.unit in _MARKED:
       return dict(numbers, rate=np.float32(self.rate))
-    numbers['num_predictions'] = self._counts()
+    numbers['num_predictions'] = self.counts(self.rate)
     if self.unit in _LONGEST:
       longest = self.max_words or _LONGEST[self.unit]
       numbers['law'] = (
@@ -103,14 +104,15 @@ class Objective(base.BaseObjective):
 
   def make_sizes(self):
     if self.unit not in _MARKED:
-      return {'predictions': int(self._counts().max())}
+      return {'predictions': int(self.counts(self.rate).max())}
     size = math.ceil(2 * self.rate * self.raw_length) + 16
     return {'predictions': min(size, self.max_predictions or size,
                                self.raw_length)}
 
-  def _counts(self):
+  def counts(self, rate):
+    """`count_table` at a rate."""
     return count_table(
-        self.rate, self.raw_length, self.max_predictions,
+        rate, self.raw_length, self.max_predictions,
         _span_count if self.unit == 'span' else _token_count)
 
   def lengths(self):
@@ -149,14 +151,17 @@ class Objective(base.BaseObjective):
           key, units.marked_starts(arranged, arranged['units']), candidates,
           self.numbers['rate'], size)
       return hidden, noise.first_places(hidden, size)
-    count = self.number('num_predictions')[
-        jnp.sum(arranged['segment_ids'] > 0)]
+    count = self.count(jnp.sum(arranged['segment_ids'] > 0))
     if self.unit == 'token':
       return noise.distinct_positions(key, candidates, count, size)
     choose = units.spans if self.unit == 'span' else units.runs
     hidden = choose(key, units.word_starts(arranged), candidates, count,
                     self.number('law'))
     return hidden, noise.first_places(hidden, size)
+
+  def count(self, total):
+    """How many of `total` tokens, int32, are noise where that is exact."""
+    return self.number('num_predictions')[total]
 
   def show(self, key, arranged, hidden):
     """What the input shows, int32 `[length]`, and where it hides the text,
@@ -170,7 +175,7 @@ class Objective(base.BaseObjective):
 
   def networks(self):
     return {
-        'trunk': (self.trunk(), (base.empty_stack(self.raw_length + 2),)),
+        'trunk': (self.trunk(), (base.empty_stack(self.lengths()['inputs']),)),
         'head': (self._head(),
                  base.head_arguments(self.model, self.vocabulary))}
 

@@ -143,6 +143,16 @@ def show_channel(key, tokens, noise, mask_share, random_share, vocabulary,
   return jnp.where(masked, vocabulary.mask_id, shown), hidden
 
 
+def show_shuffled(key, tokens, noise):
+  """Shows the noise tokens in each other's places, int32 `[length]`; all
+  permutations are equally likely."""
+  places = first_places(noise, tokens.shape[0])
+  scores = jax.random.uniform(key, tokens.shape)
+  order = jnp.argsort(jnp.where(noise, scores, 2.0))
+  # Where there is no noise, both orders are that of the text.
+  return tokens.at[places].set(tokens[order])
+
+
 def show_sentinels(tokens, segment_ids, noise, size, vocabulary):
   """Shows each run of noise as one sentinel, and ends with `</s>`.
 

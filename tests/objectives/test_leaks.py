@@ -10,7 +10,9 @@ from tests.objectives.words import VOCABULARY
 
 # Objectives whose definition shows a scored token, and the terms whose targets
 # are made within the loss.
-EXEMPT = {'masked': {'mlm'}, 'span_boundary': {'mlm', 'sbo'},
+EXEMPT = {'substituted_token': {'detection'},
+          'shuffled_token': {'detection'},
+          'masked_next_token': {'mntp'}, 'masked': {'mlm'}, 'span_boundary': {'mlm', 'sbo'},
           'replaced_token': {'generator', 'discriminator'}}
 
 

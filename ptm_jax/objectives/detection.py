@@ -1,0 +1,52 @@
+"""What objectives share that ask of every token whether it is the original,
+with corruption that needs no second network.
+"""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from ptm_jax import losses
+from ptm_jax.models.heads import TokenClassifier
+from ptm_jax.objectives import base, masked
+
+
+@dataclasses.dataclass
+class Detection(masked.Objective):
+  """Masked LM's choice of noise, shown as other tokens; a label per token.
+
+  Every text token and special token carries loss. A token is labelled by its
+  difference from the original, so noise that shows the original has label 0.
+  """
+
+  def noise(self, key, arranged):
+    example = super().noise(key, arranged)
+    return {**example,
+            'labels': (example['inputs'] != example['targets']).astype(
+                jnp.int32),
+            'weights': (arranged['segment_ids'] > 0).astype(jnp.float32)}
+
+  def coefficients(self):
+    return {'detection': 1.0}
+
+  def networks(self):
+    return {**super().networks(),
+            'head': (self._head(), (jnp.zeros((1, 1, self.model.width)),))}
+
+  def _head(self):
+    return TokenClassifier(self.model, num_classes=1, transform=True)
+
+  def loss(self, keys, params, batch):
+    hidden = self.trunk().apply(
+        {'params': params['trunk']}, base.stack_of(batch), keys)
+    logits = self._head().apply({'params': params['head']}, hidden)[..., 0]
+    return {'detection': losses.binary_cross_entropy(
+        logits, batch['labels'], batch['weights'])}
+
+  def visibility(self, batch):
+    segments = batch['segment_ids']
+    return {'detection': {'inputs': base.same_segment(segments, segments)}}
+
+  def exempt(self, batch):
+    # The label is no token of the text: it compares what is shown with it.
+    return {'detection': None}
