@@ -153,6 +153,23 @@ def show_shuffled(key, tokens, noise):
   return tokens.at[places].set(tokens[order])
 
 
+def show_shuffled_groups(key, tokens, chosen, length):
+  """Shows the tokens of each group in a random order, int32 `[tokens]`.
+
+  Args:
+    key: this example's key; used up.
+    tokens: int32.
+    chosen: bool like `tokens`, runs of whole groups (`units.groups`).
+    length: static; tokens in a group.
+  """
+  index = jnp.arange(tokens.shape[0])
+  first = jax.lax.cummax(jnp.where(run_starts(chosen), index, 0))
+  group = first + (index - first) // length * length
+  draws = jax.random.uniform(key, tokens.shape)
+  # Sorting by these numbers moves no token out of its group.
+  return tokens[jnp.argsort(jnp.where(chosen, group + length * draws, index))]
+
+
 def show_sentinels(tokens, segment_ids, noise, size, vocabulary):
   """Shows each run of noise as one sentinel, and ends with `</s>`.
 

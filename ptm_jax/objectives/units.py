@@ -170,6 +170,35 @@ def independent(key, starts, candidates, rate, most):
   return hidden & (reached[first[word + 1]] <= most)
 
 
+def groups(key, allowed, segment_ids, count, length):
+  """Chooses groups of neighbouring tokens that do not overlap.
+
+  Args:
+    key: this example's key; used up.
+    allowed: bool `[length of the example]`, tokens that may be chosen.
+    segment_ids: int32 likewise; a group lies in one packed document.
+    count: int32 groups, fewer where no more fit. May be traced.
+    length: static; tokens in a group.
+
+  Returns:
+    bool likewise. Groups may touch; each begins a multiple of `length` behind
+    the first token of its run.
+  """
+  index = jnp.arange(allowed.shape[0])
+  steps = jnp.arange(length)
+  places = jnp.minimum(index[:, None] + steps[None, :], index.size - 1)
+  fits = (jnp.all(allowed[places] & (
+      segment_ids[places] == segment_ids[:, None]), 1)
+          & (index + length <= index.size))
+
+  def take(place, chosen, left):
+    del left
+    group = (index >= place) & (index < place + length)
+    return group & ~jnp.any(group & chosen)
+
+  return _fill(_shuffled(key, fits), count * length, take, jnp.sum(fits))
+
+
 def _words(starts, candidates):
   """Each token's word, and where words start.
 
