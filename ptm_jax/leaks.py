@@ -136,7 +136,7 @@ class Prover:
     # Only what is returned is computed: no network runs.
     terms = self.objective.loss(None, params, batch)
     return ({name: term.targets for name, term in terms.items()},
-            {name: term.weights for name, term in terms.items()})
+            {name: term.factors for name, term in terms.items()})
 
   def _differentiate(self, params, batch):
     """The largest derivative of each prediction with respect to each place's
@@ -155,7 +155,7 @@ class Prover:
       with losses.plain():
         terms = self.objective.loss(None, params, moved)
       return ({name: term.nll for name, term in terms.items()},
-              {name: term.weights for name, term in terms.items()})
+              {name: term.factors for name, term in terms.items()})
 
     values, pullback, weights = jax.vjp(nll, offsets, has_aux=True)
     result = {}

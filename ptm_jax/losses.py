@@ -26,12 +26,14 @@ class Term(NamedTuple):
   """One term of an objective's loss on one batch.
 
   Attributes:
-    sum: float32, sum of weights * nll; the only part with a gradient.
+    sum: float32, sum of factors * nll; the only part with a gradient.
     weight: float32, what the mean is over; known from the batch alone.
     nll: float32 `[batch, n]`, nats.
     correct: bool `[batch, n]`, whether no value is likelier than the target.
     targets: int32 `[batch, n]`.
     weights: float32 `[batch, n]`, 0 where there is no prediction.
+    coefficients: float32 `[batch, n]`, where the factor of an nll in the sum
+      is not its weight, or None.
   """
 
   sum: jax.Array
@@ -40,6 +42,17 @@ class Term(NamedTuple):
   correct: jax.Array
   targets: jax.Array
   weights: jax.Array
+  coefficients: jax.Array | None = None
+
+  @property
+  def factors(self):
+    """float32 `[batch, n]`, of each nll in the sum."""
+    return self.weights if self.coefficients is None else self.coefficients
+
+  def over(self, weights):
+    """The same sum, its mean taken over other weights `[batch, n]`."""
+    return self._replace(weight=jnp.sum(weights), weights=weights,
+                         coefficients=self.factors)
 
 
 @contextlib.contextmanager

@@ -138,7 +138,7 @@ def make_diagnosis(objective, num_steps):
     terms = rebuilt.loss(dropout, state['params'], batch)
     return {
         'sums': sums, 'weights': weights,
-        'losses': sum(jnp.sum(term.weights * term.nll, -1)
+        'losses': sum(jnp.sum(term.factors * term.nll, -1)
                       for term in terms.values()),
         'gradients': jax.tree.map(lambda g: jnp.max(jnp.abs(g)), grads)}
 
@@ -226,9 +226,9 @@ def make_evaluation_step(objective):
     vocab_size = objective.vocabulary.size
     return {
         name: {
-            'sum': jnp.sum(term.weights * term.nll, -1),
+            'sum': jnp.sum(term.factors * term.nll, -1),
             'weight': jnp.sum(term.weights, -1),
-            'correct': jnp.sum(term.weights * term.correct, -1),
+            'correct': jnp.sum(term.factors * term.correct, -1),
             'targets': jnp.zeros((vocab_size,)).at[term.targets].add(
                 term.weights)}
         for name, term in terms.items()}

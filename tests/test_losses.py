@@ -93,8 +93,8 @@ def test_chunks_change_nothing(monkeypatch, rows_at_once, batch, n, has_bias):
 
   alone, ((_, one), grads), ((_, other), plain_grads) = run(*arrays)
   assert len(grads) == len(arrays)
-  for a, b in zip((*one, *alone, *grads), (*other, *other, *plain_grads),
-                  strict=True):
+  for a, b in zip(jax.tree.leaves((one, alone, grads)),
+                  jax.tree.leaves((other, other, plain_grads)), strict=True):
     assert a.shape == b.shape and a.dtype == b.dtype
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
@@ -272,3 +272,14 @@ def test_the_end_of_the_distribution_is_an_id():
   uniform = np.array([np.nextafter(np.float32(1), 0), 0], np.float32)
   ids = jax.jit(losses._invert)(np.ones((2, 70), np.float32), uniform)
   assert ids.tolist() == [69, 0]
+
+
+def test_a_sum_whose_mean_is_over_other_weights():
+  term = losses.binary_cross_entropy(
+      jnp.zeros((1, 3)), jnp.zeros((1, 3), jnp.int32),
+      jnp.asarray([[0., 2., 3.]]))
+  assert term.factors.tolist() == [[0, 2, 3]]
+  other = term.over(jnp.asarray([[1., 1., 1.]]))
+  assert float(other.sum) == float(term.sum) == pytest.approx(5 * np.log(2))
+  assert float(other.weight) == 3 and other.weights.tolist() == [[1, 1, 1]]
+  assert other.factors.tolist() == [[0, 2, 3]]

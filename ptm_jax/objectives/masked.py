@@ -27,7 +27,42 @@ UNITS = (*EXACT_UNITS, *_MARKED)
 
 
 @dataclasses.dataclass
-class Objective(base.BaseObjective):
+class Cloze(base.BaseObjective):
+  """What all share that recover tokens of `[CLS] text [SEP]` in their places.
+  """
+
+  forms = ('encoder',)
+
+  def lengths(self):
+    return {'inputs': self.raw_length + 2}
+
+  def arrange(self, key, window):
+    del key
+    return arrange.surround(
+        window, self.vocabulary.cls_id, self.vocabulary.sep_id)
+
+  def networks(self):
+    return {
+        'trunk': (self.trunk(), (base.empty_stack(self.lengths()['inputs']),)),
+        'head': (self._head(),
+                 base.head_arguments(self.model, self.vocabulary))}
+
+  def _head(self):
+    return LMHead(self.model, self.vocabulary.size, transform=True, bias=True)
+
+  def recover(self, params, hidden, batch):
+    """The term of masked LM, given the trunk's states."""
+    # The vocabulary head costs only where there is loss.
+    predicted = batch['predicted']
+    return losses.cross_entropy(
+        *base.apply_head(self._head(), params, base.at(hidden, predicted),
+                         self.model),
+        base.at(batch['targets'], predicted),
+        base.at(batch['weights'], predicted))
+
+
+@dataclasses.dataclass
+class Objective(Cloze):
   """Masked LM (BERT, RoBERTa and what came after) on `[CLS] text [SEP]`.
 
   The number of hidden tokens n of a text of L tokens, special ones counted,
@@ -67,7 +102,6 @@ class Objective(base.BaseObjective):
   gazetteer: str = ''
   static_masks: int | None = None
 
-  forms = ('encoder',)
   traced = ('rate', 'mask_share', 'random_share', 'max_predictions',
             'span_stop')
 
@@ -115,18 +149,10 @@ class Objective(base.BaseObjective):
         rate, self.raw_length, self.max_predictions,
         _span_count if self.unit == 'span' else _token_count)
 
-  def lengths(self):
-    return {'inputs': self.raw_length + 2}
-
   def coefficients(self):
     return {'mlm': 1.0}
 
   # --- noise ----------------------------------------------------------------
-
-  def arrange(self, key, window):
-    del key
-    return arrange.surround(
-        window, self.vocabulary.cls_id, self.vocabulary.sep_id)
 
   def noise(self, key, arranged):
     hidden, predicted = self.choose(stream(key, 'positions'), arranged)
@@ -171,31 +197,10 @@ class Objective(base.BaseObjective):
         self.numbers['random_share'], self.vocabulary,
         together=self.unit == 'span')
 
-  # --- networks and the term --------------------------------------------------
-
-  def networks(self):
-    return {
-        'trunk': (self.trunk(), (base.empty_stack(self.lengths()['inputs']),)),
-        'head': (self._head(),
-                 base.head_arguments(self.model, self.vocabulary))}
-
-  def _head(self):
-    return LMHead(self.model, self.vocabulary.size, transform=True, bias=True)
-
   def loss(self, keys, params, batch):
     hidden = self.trunk().apply(
         {'params': params['trunk']}, base.stack_of(batch), keys)
     return {'mlm': self.recover(params, hidden, batch)}
-
-  def recover(self, params, hidden, batch):
-    """The term of masked LM, given the trunk's states."""
-    # The vocabulary head costs only where there is loss.
-    predicted = batch['predicted']
-    return losses.cross_entropy(
-        *base.apply_head(self._head(), params, base.at(hidden, predicted),
-                         self.model),
-        base.at(batch['targets'], predicted),
-        base.at(batch['weights'], predicted))
 
   def visibility(self, batch):
     segments = batch['segment_ids']

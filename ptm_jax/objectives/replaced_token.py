@@ -14,9 +14,10 @@ import numpy as np
 
 from ptm_jax import checks, losses
 from ptm_jax.errors import ConfigError
-from ptm_jax.models.heads import LMHead, TokenClassifier
+from ptm_jax.models.heads import LMHead
 from ptm_jax.models.transformer import Trunk
 from ptm_jax.objectives import arrange, base, masked, noise
+from ptm_jax.objectives.judges import JUDGES
 from ptm_jax.rng import stream
 
 # Tables below `inputs` that the generator takes from the trunk, like the token
@@ -30,18 +31,26 @@ class Objective(base.BaseObjective):
 
   Positions are drawn with replacement, as in the released code, so fewer
   than `rate` of them differ; a position drawn twice counts twice in the
-  generator's term. A fake equal to the original is labelled original.
+  generator's term. A fake equal to the original is labelled original. The
+  paper's two-stage training, which copies the generator's weights into the
+  discriminator half way, is a schedule of runs and no field.
 
   Attributes:
+    question: what the trunk is asked: 'detect', the model of the paper, or a
+      stepping stone of its section 3.5: 'detect_sampled' ('ELECTRA 15%'),
+      'recover' ('Replace MLM') or 'recover_all' ('All-Tokens MLM'); see
+      `judges`.
     rate: draws as a fraction of the tokens, special ones counted.
     mask_share: fraction of the drawn positions that shows `[MASK]` to the
       generator; the rest shows the original.
     generator_width: of the trunk's width, heads and feed-forward, in (0, 1].
     generator_depth: of the trunk's layers, in (0, 1].
-    discriminator_weight: factor of the discriminator's term.
+    discriminator_weight: factor of the term of detection; that of recovery
+      has 1.
     temperature: of the generator's sampling.
   """
 
+  question: str = 'detect'
   rate: float = 0.15
   mask_share: float = 0.85
   generator_width: float = 0.25
@@ -56,6 +65,7 @@ class Objective(base.BaseObjective):
     checks.fraction(self, 'objective', 'rate', open_low=True)
     masked.check_shares(self.mask_share, 0.0)
     checks.positive(self, 'objective', 'temperature')
+    checks.choices(self, 'objective', {'question': tuple(JUDGES)})
     for name in 'generator_width', 'generator_depth':
       if not 0 < getattr(self, name) <= 1:
         raise ConfigError(f'objective.{name}={getattr(self, name)} must lie '
@@ -77,7 +87,9 @@ class Objective(base.BaseObjective):
     return {'inputs': self.raw_length + 2}
 
   def coefficients(self):
-    return {'generator': 1.0, 'discriminator': self.discriminator_weight}
+    judge = JUDGES[self.question]
+    return {'generator': 1.0, judge.term: (
+        self.discriminator_weight if judge.weighted else 1.0)}
 
   def arrange(self, key, window):
     del key
@@ -124,7 +136,7 @@ class Objective(base.BaseObjective):
     model = self.generator_model()
     return {
         'trunk': (self.trunk(), (stack,)),
-        'head': (self._head(), (jnp.zeros((1, 1, self.model.width)),)),
+        **self._judge().heads(),
         'generator': (self._generator(), (stack,)),
         'generator_head': (self._generator_head(),
                            base.head_arguments(model, self.vocabulary))}
@@ -151,8 +163,8 @@ class Objective(base.BaseObjective):
     return LMHead(self.generator_model(), self.vocabulary.size,
                   transform=True, bias=True)
 
-  def _head(self):
-    return TokenClassifier(self.model, num_classes=1, transform=True)
+  def _judge(self):
+    return JUDGES[self.question](self.model, self.vocabulary)
 
   # --- the two terms --------------------------------------------------------
 
@@ -164,7 +176,7 @@ class Objective(base.BaseObjective):
         batch['key'], features, table, bias, self.numbers['temperature'])
     shown = self.replace(batch, samples)
     return {'generator': generator,
-            'discriminator': self.detect(keys, params, batch, shown)}
+            self._judge().term: self.judge(keys, params, batch, shown)}
 
   def propose(self, keys, params, batch):
     """The generator's features, table and bias at the predicted places."""
@@ -191,28 +203,25 @@ class Objective(base.BaseObjective):
     return jax.vmap(one)(batch['tokens'], batch['predicted'],
                          batch['weights'], samples)
 
-  def detect(self, keys, params, batch, shown):
-    """The discriminator's term: of every token, whether it was replaced."""
+  def judge(self, keys, params, batch, shown):
+    """The trunk's term, given what it is shown."""
     stack = dict(base.stack_of(batch), inputs=shown)
     if 'shown_offset' in batch:
       stack['offset'] = batch['shown_offset']
     hidden = self.trunk().apply(
         {'params': params['trunk']}, stack,
         None if keys is None else stream(keys, 'discriminator'))
-    logits = self._head().apply({'params': params['head']}, hidden)[..., 0]
-    return losses.binary_cross_entropy(
-        logits, (shown != batch['tokens']).astype(jnp.int32),
-        (batch['segment_ids'] > 0).astype(jnp.float32))
+    return self._judge().score(params, hidden, shown, batch)
 
   def visibility(self, batch):
     segments = batch['segment_ids']
     return {
         'generator': {'inputs': base.same_segment(
             base.at(segments, batch['predicted']), segments)},
-        'discriminator': {
-            'shown_inputs': base.same_segment(segments, segments)}}
+        self._judge().term: {'shown_inputs': base.same_segment(
+            base.at(segments, self._judge().places(batch)), segments)}}
 
   def exempt(self, batch):
-    # The discriminator is asked whether a sample differs from the text.
+    # The trunk is asked about samples, which are made within the loss.
     return {'generator': {'inputs': batch['noise'] & ~batch['hidden']},
-            'discriminator': None}
+            self._judge().term: None}

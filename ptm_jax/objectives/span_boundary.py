@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from ptm_jax import checks, losses
 from ptm_jax.models.heads import BoundaryHead
 from ptm_jax.objectives import base, masked
-from ptm_jax.objectives.noise import run_starts
 
 
 @dataclasses.dataclass

@@ -1,11 +1,14 @@
 """Replaced-token detection: its vector, the generator's inputs."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
+from ptm_jax.leaks import Prover
+from ptm_jax.objectives import judges
 from tests.objectives.cases import bound, corrupt
 from tests.objectives.words import VOCABULARY, ids, random_windows, show
 
@@ -71,7 +74,77 @@ def test_discriminator_sees_nothing_of_a_replaced_token():
   assert np.array_equal(shown, objective.replace(after, samples))
 
 
+def judged(question, shown='[CLS] t c a t m [SEP]'):
+  """The term of card 14's example, all scores being zero."""
+  objective = bound('replaced_token', length=5, question=question)
+  judge = objective._judge()
+  params = {name: module.init(jax.random.key(0), *arguments)['params']
+            for name, (module, arguments) in judge.heads().items()}
+  tokens = ids('[CLS] t c k t m [SEP]')[None]
+  table = jnp.zeros((VOCABULARY.size, 8))
+  batch = {'tokens': tokens, 'predicted': jnp.asarray([[1, 3]]),
+           'targets': ids('t k')[None], 'weights': jnp.ones((1, 2)),
+           'segment_ids': np.ones((1, 7), np.int32),
+           'noise': np.isin(np.arange(7), [1, 3])[None]}
+  return judge.score({**params, 'trunk': {'token_embedding': {
+      'embedding': table}}}, jnp.zeros((1, 7, 8)), ids(shown)[None], batch)
+
+
+def test_stepping_stones_vectors():
+  # Card 15, with [CLS] in front and [SEP] behind.
+  one = judged('detect_sampled')
+  assert one.weights[0].tolist() == [0, 1, 0, 1, 0, 0, 0]
+  assert one.targets[0].tolist() == [0, 0, 0, 1, 0, 0, 0]
+  one = judged('recover')
+  assert show(one.targets[0]) == 't k' and one.weights[0].tolist() == [1, 1]
+  one = judged('recover_all')
+  assert show(one.targets[0]) == '[CLS] t c k t m [SEP]'
+  assert one.weights[0].tolist() == [1] * 7
+  # The gate is 1/2, the softmax 1/133: a token that is shown costs
+  # -log(1/2 + 1/266), the replaced one -log(1/266).
+  nll = [-np.log(0.5 + 1 / 266)] * 7
+  nll[3] = np.log(266)
+  np.testing.assert_allclose(one.nll[0], nll, rtol=1e-5)
+
+
+def test_copy_gate_has_the_gradient_of_its_formula():
+  rng = np.random.default_rng(0)
+  features, table, bias, gate = (
+      jnp.asarray(rng.normal(size=shape), jnp.float32)
+      for shape in ((2, 3, 4), (9, 4), (9,), (2, 3)))
+  targets = jnp.asarray([[1, 2, 3], [4, 5, 6]])
+  shown = jnp.asarray([[1, 2, 8], [4, 0, 6]])
+  weights = jnp.asarray([[1., 1., 1.], [1., 1., 0.]])
+
+  def plain(features, table, bias, gate):
+    softmax = jax.nn.softmax(features @ table.T + bias[None, None])
+    chosen = jnp.take_along_axis(softmax, targets[..., None], -1)[..., 0]
+    copied = jax.nn.sigmoid(gate)
+    return -jnp.sum(weights * jnp.log(
+        copied * (shown == targets) + (1 - copied) * chosen))
+
+  def ours(features, table, bias, gate):
+    return judges.copy_cross_entropy(
+        features, table, bias, gate, shown, targets, weights).sum
+
+  arguments = features, table, bias, gate
+  assert ours(*arguments) == pytest.approx(float(plain(*arguments)), rel=1e-5)
+  for a, b in zip(jax.grad(ours, (0, 1, 2, 3))(*arguments),
+                  jax.grad(plain, (0, 1, 2, 3))(*arguments), strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_stepping_stones_do_not_leak():
+  shared = Prover(bound('replaced_token', question='recover_all'))
+  windows = random_windows(2, 12, 2, 2)
+  verdicts = shared.derivative(shared.corrupt(windows))
+  assert {one.term for one in verdicts} == {'generator', 'mlm'}
+  for one in verdicts:
+    assert not one.leaks and one.checked and one.blind < 0.05, one
+
+
 @pytest.mark.parametrize('fields,found', [
+    ({'question': 'ask'}, 'ask'),
     ({'generator_width': 0.0}, '0.0'), ({'temperature': 0.0}, '0.0'),
     ({'discriminator_weight': -1.0}, '-1.0')])
 def test_bad_fields_are_refused_by_value(fields, found):
