@@ -15,7 +15,8 @@ compare: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-# Everything, the slow ones and those that need peers or a browser included.
+# Everything, the slow ones and those that need peers, a browser or SLURM
+# included.
 test-all: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m ''
 

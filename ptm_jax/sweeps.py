@@ -8,6 +8,7 @@ its lock, and one that was killed leaves its group to the next, which goes on
 from the trials' own checkpoints.
 """
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -75,14 +76,18 @@ class Sweep:
     """Writes what the directory is for, or checks that it is for this."""
     recorded = self.path / 'config.json'
     with self._planning():
-      if not recorded.exists():
+      changed = {}
+      if recorded.exists():
+        base, plan, self.tasks = read(self.path)
+        changed = serialize.differences(base, self.base)
+        # What ranks the trials may change: it alters none of them.
+        if dataclasses.replace(
+            plan, rank_by=self.plan.rank_by,
+            higher_is_better=self.plan.higher_is_better) != self.plan:
+          changed['get_hyper'] = 'another', 'this one'
+      if not changed:
         workdir.write_json(recorded, workdir.record(
             self.base, plan=hyper.to_json(self.plan), tasks=self.tasks))
-        return
-      base, plan, self.tasks = read(self.path)
-      changed = serialize.differences(base, self.base)
-      if plan != self.plan:
-        changed['get_hyper'] = 'another', 'this one'
     if changed:
       listed = '; '.join(f'{name} was {was!r}, is {now!r}'
                          for name, (was, now) in changed.items())
@@ -232,14 +237,24 @@ class Sweep:
 
   # --- the end --------------------------------------------------------------
 
-  def _value(self, entry):
+  def _value(self, entry, rank_by=''):
     """What ranks a trial, lower is better; None if it has none."""
-    if entry['diverged'] or not self.plan.rank_by:
+    if entry['diverged'] or not rank_by:
       return None if entry['diverged'] else entry['loss']
-    value = entry['metrics'].get(self.plan.rank_by)
+    value = entry['metrics'].get(rank_by)
     if value is None:
       return None
     return -value if self.plan.higher_is_better else value
+
+  def _rank_by(self, runs):
+    """The metric asked for, or '' where no trial has it: their loss."""
+    metric = self.plan.rank_by
+    found = {name for run in runs for name in run['metrics']}
+    if metric and metric not in found:
+      self.say(f'no trial has the metric {metric!r}: they are ranked by their '
+               f'loss. There are {", ".join(sorted(found))}')
+      return ''
+    return metric
 
   def _finish(self, state):
     last = {}  # of each trial, what its last rung gave
@@ -247,19 +262,16 @@ class Sweep:
       for entry in self._entries(number):
         share = self.shares[group['rung']]
         last[entry['trial']] = dict(
-            entry, value=self._value(entry),
-            pruned=share < 1 and not entry['diverged'])
+            entry, pruned=share < 1 and not entry['diverged'])
     runs = list(last.values())
-    if self.plan.rank_by and all(self.plan.rank_by not in run['metrics']
-                                 for run in runs if not run['diverged']):
-      raise ConfigError(f'rank_by={self.plan.rank_by!r} is no metric of these '
-                        'runs; there are ' + ', '.join(sorted({
-                            name for run in runs for name in run['metrics']})))
+    rank_by = self._rank_by(runs)
+    for run in runs:
+      run['value'] = self._value(run, rank_by)
     results = {
         'kind': 'sweep', 'source_revision': workdir.revision(), **self.facts,
         'seconds_total': time.time() - self.start,
-        'rank_by': self.plan.rank_by or 'loss',
-        'higher_is_better': self.plan.higher_is_better,
+        'rank_by': rank_by or 'loss',
+        'higher_is_better': bool(rank_by) and self.plan.higher_is_better,
         'mapped': state['mapped'], 'groups': state['groups'], 'runs': runs}
     workdir.write_json(self.path / 'results.json', results)
     report.build(self.path)

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from ptm_jax import __main__, find, serialize
+from ptm_jax.command_line import load_plan
 from ptm_jax.data.vocabulary import Vocabulary
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -33,6 +34,12 @@ def corpus(tmp_path_factory):
 def run_tiny(path, corpus, workdir):
   """Two updates of an experiment's tiny variant, from the command line."""
   compares = path.stem.startswith('compare')
+  if load_plan(str(path)):
+    return __main__.main([
+        'sweep', f'--config={path}:tiny,corpus=text',
+        f'--config.corpus.path={corpus}', '--config.num_steps=2',
+        '--config.corpus.documents_are=block', '--config.evaluation.tasks=',
+        '--config.evaluation.num_batches=1', f'--workdir={workdir}'])
   base = '--config.base' if compares else '--config'
   clock = (['--config.base.budget.clock=steps', '--config.seeds=0']
            if compares else [])
@@ -57,7 +64,9 @@ def test_tiny_runs_two_updates(path, corpus, tmp_path, monkeypatch):
     assert serialize.read(place / 'config.json').seed == entry['seed']
     assert (place / 'metrics.jsonl').stat().st_size
   report = (workdir / 'report.html').read_text()
-  assert 'budget was too small' in report and (workdir / 'report.md').exists()
+  assert ('Best of' if results['kind'] == 'sweep'
+          else 'budget was too small') in report
+  assert (workdir / 'report.md').exists()
   if path.stem == 'bert':
     scope = {}
     exec(BLOCKS[0], scope)  # pylint: disable=exec-used
@@ -72,7 +81,7 @@ def test_docstring_says_what_it_is(path):
   assert f'python experiments/{path.name}' in text
   assert re.search(r'^Times?:', text, re.M) and re.search(
       r'^Results?:', text, re.M)
-  if not path.stem.startswith('compare'):
+  if not path.stem.startswith(('compare', 'sweep')):
     assert re.search(r'^Papers?:', text, re.M)
     assert 'base' in text.lower()
 

@@ -39,7 +39,7 @@ class Objective(masked.Objective):
   causal_share: float = 1 / 16
 
   forms = ('prefix',)
-  traced = (*masked.Objective.traced, 'final_rate')
+  traced = (*masked.Objective.traced, 'final_rate', 'causal_share')
 
   def validate(self):
     super().validate()
