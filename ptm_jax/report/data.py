@@ -7,6 +7,11 @@ import pathlib
 from ptm_jax import metrics, serialize
 from ptm_jax.errors import DataError
 
+# What every entry of `runs` must have, and what one of a sweep has besides.
+_ENTRY = ('metrics', 'seed', 'flops', 'seconds', 'tokens_seen',
+          'tokens_with_loss', 'num_steps', 'parameters')
+_TRIAL = ('trial', 'settings', 'value', 'diverged', 'pruned')
+
 
 @dataclasses.dataclass
 class Data:
@@ -50,8 +55,8 @@ def read(path):
         attention[name] = _json(place / 'attention.json')
       if name not in settings and (place / 'config.json').exists():
         settings[name] = serialize.read(place / 'config.json')
-      for key in ('metrics', 'seed', 'flops', 'seconds', 'tokens_seen',
-                  'tokens_with_loss', 'num_steps', 'parameters'):
+      for key in (*_ENTRY, *(_TRIAL if results.get('kind') == 'sweep'
+                             else ())):
         entry[key]
   except (KeyError, TypeError, AttributeError) as error:
     raise DataError(f'{path / "results.json"} is damaged: {error!r}; run the '
