@@ -27,8 +27,8 @@ class Model:
 
   Attributes:
     name: module of `models/` that defines the trunk.
-    form: 'encoder', 'decoder', 'prefix' or 'encoder_decoder'; 'auto' takes
-      the objective's first.
+    form: 'encoder', 'decoder', 'prefix', 'encoder_decoder' or 'two_tower';
+      'auto' takes the objective's first.
     depth: layers in all; an encoder-decoder has half in each stack.
     width: of the residual stream.
     num_heads: attention heads; must divide `width`.
@@ -87,7 +87,8 @@ class Model:
   remat: bool = False
 
   _CHOICES = {
-      'form': ('auto', 'encoder', 'decoder', 'prefix', 'encoder_decoder'),
+      'form': ('auto', 'encoder', 'decoder', 'prefix', 'encoder_decoder',
+               'two_tower'),
       'activation': ('gelu', 'gelu_tanh', 'relu', 'silu', 'swiglu', 'geglu'),
       'norm': ('layer', 'rms'),
       'norm_position': ('pre', 'post'),

@@ -142,8 +142,8 @@ class Prover:
     """The largest derivative of each prediction with respect to each place's
     embedding, `{term: {stack: [batch, predictions, length]}}`, and weights.
     """
-    width = (self.objective.model.embedding_width
-             or self.objective.model.width)
+    table = params['trunk']['token_embedding']['embedding']
+    width = table.shape[1]
     offsets = {
         stack: jnp.zeros((seen.shape[0], seen.shape[-1], width))
         for stacks in self.objective.visibility(batch).values()

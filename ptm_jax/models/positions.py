@@ -4,10 +4,26 @@
 import math
 
 import flax.linen as nn
+import jax.lax
 import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax.models.layers import normal, param_init
+
+
+def restart_positions(segment_ids):
+  """Positions that count from 0 in each run of equal segment ids.
+
+  Args:
+    segment_ids: int32 `[length]`, 0 = padding.
+
+  Returns:
+    int32 `[length]`, 0 on padding.
+  """
+  index = jnp.arange(segment_ids.shape[0], dtype=jnp.int32)
+  before = jnp.concatenate([jnp.full((1,), -1, jnp.int32), segment_ids[:-1]])
+  start = jax.lax.cummax(jnp.where(segment_ids != before, index, 0))
+  return jnp.where(segment_ids > 0, index - start, 0)
 
 
 def sinusoids(positions, width):

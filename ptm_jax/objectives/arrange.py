@@ -4,25 +4,11 @@ Each function works on one example with fixed shapes and keeps packed
 documents apart: positions restart with each segment, segment 0 is padding.
 """
 
-import jax.lax
 import jax.numpy as jnp
 
+from ptm_jax.models.positions import restart_positions
+
 _FIELDS = ('tokens', 'segment_ids', 'positions', 'index', 'epoch')
-
-
-def restart_positions(segment_ids):
-  """Positions that count from 0 in each run of equal segment ids.
-
-  Args:
-    segment_ids: int32 `[length]`, 0 = padding.
-
-  Returns:
-    int32 `[length]`, 0 on padding.
-  """
-  index = jnp.arange(segment_ids.shape[0], dtype=jnp.int32)
-  before = jnp.concatenate([jnp.full((1,), -1, jnp.int32), segment_ids[:-1]])
-  start = jax.lax.cummax(jnp.where(segment_ids != before, index, 0))
-  return jnp.where(segment_ids > 0, index - start, 0)
 
 
 def shift_right(tokens, segment_ids, bos_id):

@@ -24,6 +24,7 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
 from ptm_jax.models.encoder_decoder import EncoderDecoder
 from ptm_jax.models.transformer import Trunk
+from ptm_jax.models.two_tower import TwoTower
 from ptm_jax.objectives import arrange, reading
 from ptm_jax.rng import example_keys, stream
 
@@ -166,6 +167,11 @@ class BaseObjective(reading.Reader, config.Component):
     if bound.model.form == 'encoder_decoder' and model.depth % 2:
       raise ConfigError(f'model.depth={model.depth} must be even: an '
                         'encoder-decoder has half the layers in each stack')
+    if bound.model.form == 'two_tower' and (
+        model.width % 2 or model.num_heads % 2):
+      raise ConfigError(
+          f'model.width={model.width} and num_heads={model.num_heads} must be '
+          'even: each of the two towers has half of both')
     bound.vocabulary, bound.raw_length = vocabulary, raw_length
     bound.sizes = dict(bound.make_sizes(), **(sizes or {}))
     bound.numbers, bound.progress = bound.make_numbers(), np.float32(1)
@@ -216,8 +222,9 @@ class BaseObjective(reading.Reader, config.Component):
   def trunk(self):
     """The module that is pre-trained, by the model's form."""
     vocab_size = self.vocabulary.size
-    if self.model.form == 'encoder_decoder':
-      return EncoderDecoder(self.model, vocab_size)
+    two = {'encoder_decoder': EncoderDecoder, 'two_tower': TwoTower}
+    if self.model.form in two:
+      return two[self.model.form](self.model, vocab_size)
     return Trunk(self.model, self.model.form, vocab_size)
 
   def init(self, key):

@@ -6,6 +6,9 @@ import jax.numpy as jnp
 from ptm_jax.models.attention import attention_maps, entering_states
 from ptm_jax.models.encoder_decoder import EncoderDecoder
 
+# Where a form's trunk keeps what is shown of its layers.
+_SIDES = {'encoder_decoder': 'encoder', 'two_tower': 'forward'}
+
 
 class Reader:
   """The part of an objective that reads text; see `base.BaseObjective`."""
@@ -22,11 +25,12 @@ class Reader:
 
     Returns:
       A list, one float32 `[batch, heads, length', length']` per layer (of the
-      encoder where there are two stacks), and the ids read, int32
+      encoder or the forward tower where there are two stacks), and the ids read, int32
       `[batch, length']`.
     """
     stack, _, sown = self._watch(params, windows)
-    return attention_maps(sown), stack['inputs']
+    side = _SIDES.get(self.model.form, 'stack')
+    return attention_maps(sown[side]), stack['inputs']
 
   def all_features(self, params, windows):
     """The trunk's states of uncorrupted windows at every depth.
@@ -37,14 +41,14 @@ class Reader:
       token.
     """
     stack, states, sown = self._watch(params, windows)
-    return [*entering_states(sown), states], stack['segment_ids'] > 0
+    side = _SIDES.get(self.model.form, 'stack')
+    return [*entering_states(sown[side]), states], stack['segment_ids'] > 0
 
   def _watch(self, params, windows):
     """The stack read, its states and what its layers sowed."""
     stack = jax.vmap(self.read)(windows)
     states, sown = self._apply(params, stack, None, mutable=['intermediates'])
-    side = 'encoder' if self.model.form == 'encoder_decoder' else 'stack'
-    return stack, states, sown['intermediates'][side]
+    return stack, states, sown['intermediates']
 
   def features(self, params, windows, keys=None):
     """The trunk's states of uncorrupted windows.
