@@ -3,9 +3,9 @@
   python benchmarks/sweep.py
 
 Both train `bert.py:tiny` at eight learning rates, start to finish: imports,
-corpus (cached before), compilation, training, scores, reports. They take turns
-with one trial of the processes after the sweep, and everything is run twice:
-with no compiled program on disk (cold) and with all of them (warm).
+corpus (cached before), compilation, training, scores, reports; once with no
+compiled program on disk (cold: of the processes only the first compiles) and
+once with all of them (warm).
 """
 
 import argparse
@@ -51,16 +51,11 @@ def measure(folder, cache, label):
   (folder / 'sweep.py').write_text(SWEEP, encoding='utf8')
   sweep = seconds(['sweep', f'--config={folder / "sweep.py"}:tiny',
                    f'--workdir={folder / label}-run'], caches[0])
-  # With nothing on disk each process compiles what its like compiled before.
-  single = []
-  for number, rate in enumerate(RATES):
-    own = caches[1] if label == 'warm' else folder / f'cold-{number}'
-    if label == 'cold':
-      shutil.copytree(cache, own)
-    single.append(seconds(
-        ['pretrain', f'--config={ROOT / "experiments/bert.py"}:tiny',
-         f'--config.optimizer.learning_rate={rate}',
-         f'--workdir={folder / label}-{number}'], own))
+  single = [seconds(
+      ['pretrain', f'--config={ROOT / "experiments/bert.py"}:tiny',
+       f'--config.optimizer.learning_rate={rate}',
+       f'--workdir={folder / label}-{number}'], caches[1])
+            for number, rate in enumerate(RATES)]
   return sweep, single, caches[0]
 
 

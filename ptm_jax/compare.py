@@ -105,7 +105,7 @@ def _run(comparison, name, path, say):
 
 
 def run_and_score(experiments, places, name, say=print, init_from=None,
-                  mapped=None):
+                  make_program=None):
   """Trains a group of trials, scores its tasks, writes each `results.json`.
 
   Returns:
@@ -113,7 +113,7 @@ def run_and_score(experiments, places, name, say=print, init_from=None,
     scored in the first process only.
   """
   trained = train(experiments, places, init_from, label=name, say=say,
-                  mapped=mapped)
+                  make_program=make_program)
   facts = {'corpus': corpus_facts(trained.setup)}
   if processes.count() > 1:
     trained = trained.on_one_device()

@@ -195,9 +195,17 @@ def _trials(init, step, evaluate, shapes, num_trials, device, mapped):
   def join(items):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
 
-  def split(tree):
+  def apart(tree):
     return [jax.tree.map(lambda leaf, i=i: leaf[i], tree)
             for i in range(num_trials)]
+
+  jitted = jax.jit(apart)
+
+  def split(tree):
+    # On the device in one program, not in one for each leaf and trial.
+    on_device = any(isinstance(leaf, jax.Array)
+                    for leaf in jax.tree.leaves(tree))
+    return (jitted if on_device else apart)(tree)
 
   def stack(batches):
     return jax.device_put(jax.tree.map(

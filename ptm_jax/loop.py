@@ -152,8 +152,10 @@ class Loop:
         writer.flush()
       for trial, (keeper, one) in enumerate(
           zip(self.keepers, self.program.split(state), strict=True)):
-        keeper.save(step, one, metric=self.metric.get(trial),
-                    block=bool(self.stop) or step == self.end)
+        keeper.save(step, one, metric=self.metric.get(trial))
+      if self.stop or step == self.end:
+        for keeper in self.keepers:
+          keeper.wait()
     if self.stop:
       raise Stopped(f'stopped by {self.stop} at step {step}, its state saved: '
                     'run the same command to go on')

@@ -5,31 +5,30 @@ import time
 import jax
 
 from ptm_jax import budget
-from ptm_jax.assemble import set_up
 from ptm_jax.compile import compile_program
 
 
-def faster_mapped(experiments, say=print, repeats=3):
+def faster_program(setup, say=print, repeats=3):
   """Measures updates of a group both ways.
 
   Args:
-    experiments: of the group.
+    setup: `assemble.Setup` of the group.
     say: takes one line for the user.
     repeats: updates timed of each way; the fastest counts.
 
   Returns:
-    True if one after the other is faster, False if as one batch.
+    The faster `compile.Program`, and whether it runs the trials one after the
+    other.
   """
-  setup = set_up(experiments)
+  count = len(setup.experiments)
   data = setup.experiments[0].data
   batch = budget.full_windows(setup.objective, data.batch_size)
-  seconds = {}
+  programs, seconds = {}, {}
   for mapped in (True, False):
-    program = compile_program(setup.experiments[0], setup.objective,
-                              len(experiments), mapped=mapped)
-    state = program.init([jax.random.key(0)] * len(experiments),
-                         setup.hparams)
-    windows = program.put([batch] * len(experiments))
+    program = programs[mapped] = compile_program(
+        setup.experiments[0], setup.objective, count, mapped=mapped)
+    state = program.init([jax.random.key(0)] * count, setup.hparams)
+    windows = program.put([batch] * count)
     seconds[mapped] = float('inf')
     for number in range(repeats + 1):
       start = time.perf_counter()
@@ -37,8 +36,8 @@ def faster_mapped(experiments, say=print, repeats=3):
       if number:  # the first compiles
         seconds[mapped] = min(seconds[mapped], time.perf_counter() - start)
   mapped = seconds[True] <= seconds[False]
-  say(f'{len(experiments)} trials in one program: an update of all takes '
+  say(f'{count} trials in one program: an update of all takes '
       f'{1e3 * seconds[True]:.1f} ms one after the other and '
       f'{1e3 * seconds[False]:.1f} ms as one batch: '
       + ('one after the other' if mapped else 'as one batch'))
-  return mapped
+  return programs[mapped], mapped

@@ -68,6 +68,8 @@ def tell(path, plan, trials, entries, value_of):
     value = value_of(entry)
     if value is None:
       study.tell(number, state=states.FAIL)
+    elif entry['share'] < 1:  # it left at a rung: no value of a whole run
+      study.tell(number, state=states.PRUNED)
     else:
       study.tell(number, value)
 

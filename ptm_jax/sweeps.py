@@ -17,10 +17,11 @@ import time
 from ptm_jax import (grouping, hyper, lock, metrics, report, search,
                      serialize, workdir)
 from ptm_jax.assemble import first_error
+from ptm_jax.compile import compile_program
 from ptm_jax.compare import corpus_facts, run_and_score
 from ptm_jax.errors import ConfigError, DivergedError
 from ptm_jax.find import name_of
-from ptm_jax.measure import faster_mapped
+from ptm_jax.measure import faster_program
 from ptm_jax.train import train
 
 _POLL = 2.0  # seconds between two looks at other processes' groups
@@ -202,17 +203,17 @@ class Sweep:
     self.say(f'group {number + 1} of {len(state["groups"])}: '
              f'{len(trials)} trial{"s" * (len(trials) > 1)}'
              + (f' to {share:.0%} of the updates' if share < 1 else ''))
-    mapped = self._mapped(experiments) if len(trials) > 1 else None
+    make = self._program if len(trials) > 1 else None
     label = name_of(self.base.objective)[1]
     try:
       if share < 1:
         trained = train(experiments, places, label=label, say=self.say,
-                        until=share, mapped=mapped)
+                        until=share, make_program=make)
         entries = trained.results
         facts = {'corpus': corpus_facts(trained.setup)}
       else:
         entries, facts = run_and_score(experiments, places, label, self.say,
-                                       mapped=mapped)
+                                       make_program=make)
     except DivergedError as error:
       self.say(f'diverged: {", ".join(trials)} ({error})')
       entries = [_halted(place, one)
@@ -221,19 +222,21 @@ class Sweep:
     for name, entry, experiment in zip(trials, entries, experiments,
                                        strict=True):
       entry.update(trial=name, name=name, workdir=f'trials/{name}',
-                   settings=state['trials'][name]['settings'],
+                   settings=state['trials'][name]['settings'], share=share,
                    loss=_loss(entry, experiment))
       entry['diverged'] = entry['diverged'] or entry['loss'] is None
     return entries, facts
 
-  def _mapped(self, experiments):
+  def _program(self, setup):
     """How trials share a program: measured once in a sweep and kept."""
     with self._planning():
       state = self._read()
       if state['mapped'] is None:
-        state['mapped'] = faster_mapped(experiments, self.say)
+        program, state['mapped'] = faster_program(setup, self.say)
         workdir.write_json(self.path / 'sweep.json', state)
-      return state['mapped']
+        return program
+    return compile_program(setup.experiments[0], setup.objective,
+                           len(setup.experiments), mapped=state['mapped'])
 
   # --- the end --------------------------------------------------------------
 
@@ -258,11 +261,10 @@ class Sweep:
 
   def _finish(self, state):
     last = {}  # of each trial, what its last rung gave
-    for number, group in enumerate(state['groups']):
+    for number in range(len(state['groups'])):
       for entry in self._entries(number):
-        share = self.shares[group['rung']]
         last[entry['trial']] = dict(
-            entry, pruned=share < 1 and not entry['diverged'])
+            entry, pruned=entry['share'] < 1 and not entry['diverged'])
     runs = list(last.values())
     rank_by = self._rank_by(runs)
     for run in runs:

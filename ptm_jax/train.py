@@ -53,7 +53,7 @@ class Trained:
 
 
 def train(experiments, workdirs, init_from=None, label='', say=print,
-          until=1.0, mapped=None):
+          until=1.0, make_program=None):
   """Trains trials side by side; resumes what their directories hold.
 
   Args:
@@ -63,8 +63,8 @@ def train(experiments, workdirs, init_from=None, label='', say=print,
     label: shown on the progress line.
     say: takes one line for the user.
     until: share of the run to train now; the same call without it goes on.
-    mapped: for several trials, whether they run one after the other in their
-      program; None decides by the kind of device.
+    make_program: for several trials, `Setup -> compile.Program`; None
+      compiles one as suits the kind of device.
 
   Returns:
     `Trained`.
@@ -79,8 +79,7 @@ def train(experiments, workdirs, init_from=None, label='', say=print,
     watched = stack.enter_context(signals.watch())
     _hold(stack, workdirs)
     setup = set_up(experiments, _measured_before(experiments[0], workdirs[0]))
-    program = compile_program(setup.experiments[0], setup.objective,
-                              len(experiments), mapped=mapped)
+    program = (make_program or _make_program)(setup)
     keepers = [stack.enter_context(contextlib.closing(Checkpoints(
         path / 'checkpoints', setup.experiments[0].checkpoints.keep, say=say)))
                for path in workdirs]
@@ -90,6 +89,11 @@ def train(experiments, workdirs, init_from=None, label='', say=print,
     stack.callback(loop.close)
     state = loop.run(state)
     return Trained(setup, loop.program, state, _results(loop, state))
+
+
+def _make_program(setup):
+  return compile_program(setup.experiments[0], setup.objective,
+                         len(setup.experiments))
 
 
 def _silent(line):

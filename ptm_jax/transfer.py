@@ -200,9 +200,10 @@ def write_attention(trained, places):
   setup = trained.setup
   tokenizer, objective = setup.prepared.tokenizer, setup.objective
   windows = encode_windows(tokenizer, [_SAMPLE])
+  attention = jax.jit(lambda params: objective.attention(params, windows))
   for params, place in zip(trained.program.split(trained.state['params']),
                            places, strict=True):
-    weights, ids = objective.attention(params, windows)
+    weights, ids = attention(params)
     write_json(place / 'attention.json', {
         'tokens': tokenizer.pieces(ids[0]),
         'layers': [np.round(np.asarray(layer[0], np.float64), 4).tolist()

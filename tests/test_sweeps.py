@@ -200,6 +200,18 @@ def test_a_search_learns_and_is_taken_up(base, tmp_path):
   assert not list(tmp_path.rglob('*.pkl'))
 
 
+def test_trials_that_leave_at_a_rung_are_told_as_pruned(base, tmp_path):
+  optuna = pytest.importorskip(
+      'optuna', reason='the extra search is not installed')
+  plan = hyper.search({RATE: hyper.loguniform(1e-3, 1.0)}, num_trials=2,
+                      at_once=2, rungs=(0.5,))
+  results = sweeps.Sweep(base, plan, tmp_path, say=lambda line: None).run()
+  assert [len(group['trials']) for group in results['groups']] == [2, 1]
+  states = [trial.state.name for trial in search._study(
+      optuna, tmp_path, plan, 0).get_trials()]
+  assert sorted(states) == ['COMPLETE', 'PRUNED']
+
+
 def test_ranking_by_another_metric(base, swept, tmp_path):
   path, _, _ = swept
   copied = tmp_path / 'copy'
