@@ -36,11 +36,13 @@ class Detect:
 
   def score(self, params, hidden, shown, batch):
     """The term, given the trunk's states and what it was shown."""
-    logits = self._classifier().apply(
-        {'params': params['head']}, hidden)[..., 0]
     return losses.binary_cross_entropy(
-        logits, (shown != batch['tokens']).astype(jnp.int32),
+        self.scores(params, hidden), (shown != batch['tokens']).astype(jnp.int32),
         self.weights(batch))
+
+  def scores(self, params, hidden):
+    """Logits of every token, `[batch, length]`."""
+    return self._classifier().apply({'params': params['head']}, hidden)[..., 0]
 
   def weights(self, batch):
     """float32 `[batch, length]`, the tokens that count."""

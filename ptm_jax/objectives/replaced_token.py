@@ -205,13 +205,17 @@ class Objective(base.BaseObjective):
 
   def judge(self, keys, params, batch, shown):
     """The trunk's term, given what it is shown."""
+    return self._judge().score(
+        params, self.read_shown(keys, params, batch, shown), shown, batch)
+
+  def read_shown(self, keys, params, batch, shown):
+    """The trunk's states of what it is shown."""
     stack = dict(base.stack_of(batch), inputs=shown)
     if 'shown_offset' in batch:
       stack['offset'] = batch['shown_offset']
-    hidden = self.trunk().apply(
+    return self.trunk().apply(
         {'params': params['trunk']}, stack,
         None if keys is None else stream(keys, 'discriminator'))
-    return self._judge().score(params, hidden, shown, batch)
 
   def visibility(self, batch):
     segments = batch['segment_ids']

@@ -79,7 +79,8 @@ def test_features_are_both_towers_and_as_wide_as_the_model():
   # everywhere up to it.
   other = dict(windows, tokens=np.where(np.arange(6) == 5, 9,
                                         windows['tokens']))
-  moved = np.any(np.asarray(read(params, other)[0] != states).reshape(2, 8, 2, 4), -1)
+  moved = np.asarray(read(params, other)[0] != states)
+  moved = np.any(moved.reshape(2, 8, 2, 4), -1)
   assert not moved[:, :6, 0].any() and moved[:, 6:, 0].all()
   assert moved[:, :7, 1].all() and not moved[:, 7, 1].any()
   depths, _ = jax.jit(objective.all_features)(params, windows)

@@ -10,7 +10,8 @@ from tests.objectives.words import VOCABULARY
 
 # Objectives whose definition shows a scored token, and the terms whose targets
 # are made within the loss.
-EXEMPT = {'word_structure': {'mlm', 'order'},
+EXEMPT = {'electric': {'discriminator'},
+          'word_structure': {'mlm', 'order'},
           'substituted_token': {'detection'},
           'shuffled_token': {'detection'},
           'masked_next_token': {'mntp'}, 'masked': {'mlm'}, 'span_boundary': {'mlm', 'sbo'},

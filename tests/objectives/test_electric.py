@@ -1,0 +1,58 @@
+"""Electric: its card's labels, and the noise model's part in the logit."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.core import meta
+
+from ptm_jax import losses
+from ptm_jax.errors import ConfigError
+from ptm_jax.find import find
+from tests.objectives.cases import bound
+from tests.objectives.test_replaced_token import FIELDS as _FIELDS
+from tests.objectives.words import ids, window
+
+FIELDS = dict(_FIELDS, mask_share=0.5)
+LEARNS = {'discriminator': 0.55}
+
+
+def rebuild(one):
+  return one['forward_targets'][one['segment_ids'] > 0][1:-1]
+
+
+def test_vector(monkeypatch):
+  # Card 16: samples `the` (the original) and `ate` at places 0 and 2: both
+  # are labelled replaced, where replaced-token detection labels one.
+  objective = bound('electric', length=5, rate=0.2)
+  one = objective.corrupt(jax.random.key(0), window('t c k t m'))
+  batch = jax.tree.map(lambda x: x[None], dict(
+      one, noise=jnp.isin(jnp.arange(7), jnp.asarray([1, 3]))))
+  batch.update(predicted=jnp.asarray([[1, 3]]), targets=ids('t k')[None],
+               weights=jnp.ones((1, 2)))
+  monkeypatch.setattr(losses, 'sample', lambda *arguments: ids('t a')[None])
+  zeros = jax.tree.map(jnp.zeros_like, meta.unbox(
+      jax.eval_shape(objective.init, jax.random.key(0))))
+  terms = jax.jit(lambda batch: objective.loss(None, zeros, batch))(batch)
+  term = terms['discriminator']
+  assert term.targets[0].tolist() == [0, 1, 0, 1, 0, 0, 0]
+  # All scores are zero and q is uniform over 133 ids: the logit is
+  # log(.2 / .8) - log(133).
+  logit = np.log(0.25) - np.log(133)
+  expected = np.log1p(np.exp(logit)) - logit * np.asarray(term.targets[0])
+  np.testing.assert_allclose(term.nll[0], expected, rtol=1e-4)
+  assert float(terms['generator'].sum) == pytest.approx(2 * np.log(133))
+
+
+def test_noise_model_reads_the_text_without_masks():
+  one = bound('electric', length=5).corrupt(
+      jax.random.key(0), window('a b c d e'))
+  assert one['forward_inputs'].tolist() == ids(
+      '<s> [CLS] a b c d e').tolist()
+  assert one['backward_inputs'].tolist() == ids(
+      '</s> [SEP] e d c b a').tolist()
+
+
+def test_another_question_is_refused():
+  with pytest.raises(ConfigError, match="'recover'"):
+    find('objectives', 'electric')(question='recover').validate()
