@@ -32,6 +32,7 @@ class Setup:
     objective: bound with the largest sizes of all trials.
     hparams: the numbers of each trial's state.
     flops: training FLOPs of one update of one trial.
+    num_parameters: trained, of one trial, all networks.
   """
 
   experiments: list[Experiment]
@@ -40,6 +41,7 @@ class Setup:
   objective: Any
   hparams: list[Any]
   flops: float
+  num_parameters: int
 
 
 def set_up(experiments, num_steps=None):
@@ -81,7 +83,8 @@ def set_up(experiments, num_steps=None):
       experiments, prepared, windows, objective,
       [make_hparams(one, experiment.optimizer)
        for one, experiment in zip(bound, experiments, strict=True)],
-      budget.training_flops(objective, first.data.batch_size))
+      budget.training_flops(objective, first.data.batch_size),
+      budget.num_parameters(objective)[0])
 
 
 def _bind_early(experiment):

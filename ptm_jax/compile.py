@@ -195,27 +195,29 @@ def _trials(init, step, evaluate, shapes, num_trials, device, mapped):
   def join(items):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *items)
 
-  def apart(tree):
-    return [jax.tree.map(lambda leaf, i=i: leaf[i], tree)
-            for i in range(num_trials)]
+  def pick(tree, trial):
+    return jax.tree.map(lambda leaf: leaf[trial], tree)
 
-  jitted = jax.jit(apart)
+  jitted = jax.jit(pick)
 
   def split(tree):
-    # On the device in one program, not in one for each leaf and trial.
+    # On the device by one program, not by one for each leaf and trial.
     on_device = any(isinstance(leaf, jax.Array)
                     for leaf in jax.tree.leaves(tree))
-    return (jitted if on_device else apart)(tree)
+    return [(jitted if on_device else pick)(tree, trial)
+            for trial in range(num_trials)]
 
   def stack(batches):
     return jax.device_put(jax.tree.map(
         lambda *leaves: np.stack(leaves), *batches), where)
 
-  mapped_init = jax.jit(over(init))
+  # The same program however the steps are run.
+  init_all = jax.jit(lambda keys, hparams: jax.lax.map(
+      lambda one: init(*one), (keys, hparams)))
   evaluate_all = jax.jit(lambda states, windows: over(
       lambda one: evaluate(one, windows))(states))
   return Program(
-      init=lambda keys, hparams: mapped_init(jnp.stack(keys), stack(hparams)),
+      init=lambda keys, hparams: init_all(jnp.stack(keys), stack(hparams)),
       step=jax.jit(over(step), donate_argnums=0),
       evaluate=evaluate_all,
       put=stack,

@@ -12,8 +12,7 @@ from typing import Any
 
 import jax
 
-from ptm_jax import (budget, lock, processes, serialize, signals,
-                     workdir)
+from ptm_jax import lock, processes, serialize, signals, workdir
 from ptm_jax.assemble import Setup, set_up
 from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.compile import compile_program
@@ -140,8 +139,7 @@ def _start(setup, program, keepers, workdirs, init_from, say):
   if processes.is_first():
     for experiment, path in zip(setup.experiments, workdirs, strict=True):
       workdir.write_json(path / 'config.json', workdir.record(
-          experiment,
-          num_parameters=budget.num_parameters(setup.objective)[0],
+          experiment, num_parameters=setup.num_parameters,
           corpus_report=setup.prepared.report, **facts))
       setup.prepared.tokenizer.save(path / 'tokenizer')
   for step in sorted(common, reverse=True):
@@ -178,7 +176,7 @@ def _results(loop, state):
         'tokens_with_loss': read_clock(counts['tokens_with_loss']),
         'flops': int(trial['step']) * setup.flops,
         'seconds': loop.seconds / len(trials),
-        'parameters': budget.num_parameters(setup.objective)[0],
+        'parameters': setup.num_parameters,
         'metrics': {f'{split}/{name}': value if math.isfinite(value) else None
                     for split, scores in loop.scores.items()
                     for name, value in scores[i].items()}})

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import ptm_jax
-from ptm_jax import config, hyper, lock, metrics, search, sweeps
+from ptm_jax import (config, grouping, hyper, lock, measure, metrics, search,
+                     sweeps)
+from ptm_jax.assemble import set_up
 from ptm_jax.data.corpora import text
 from ptm_jax.errors import ConfigError, Stopped
 from ptm_jax.objectives import masked
@@ -60,10 +62,25 @@ def test_trials_share_a_program_and_the_way_is_measured_and_shown(swept):
       'learning_rate=0.01', 'learning_rate=0.3', 'learning_rate=1e+30',
       'learning_rate=0.3,rate=0.4']]
   (line,) = [line for line in said if 'one after the other' in line]
-  assert line.startswith('4 trials in one program')
+  assert line.startswith('4 trials in one program, one after the other')
+  assert 'too few to measure the other way' in line
   assert results['mapped'] in (True, False)
   assert json.loads((path / 'sweep.json').read_text())['mapped'] == (
       results['mapped'])
+
+
+def test_both_ways_are_measured_where_training_is_long(base, monkeypatch):
+  setup = set_up(grouping.experiments(base, TRIALS[:2]))
+  monkeypatch.setattr(measure, '_WORTH', 0.0)
+  times = {True: 0.3, False: 0.2}
+  monkeypatch.setattr(measure, 'compile_program',
+                      lambda *args, mapped: f'program {mapped}')
+  monkeypatch.setattr(measure, '_seconds', lambda program, setup: times[
+      program == 'program True'])
+  said = []
+  assert measure.faster_program(setup, said.append) == ('program False', False)
+  assert said == ['2 trials in one program: an update of all takes 300.0 ms '
+                  'one after the other and 200.0 ms as one batch: as one batch']
 
 
 def test_a_diverged_trial_is_marked_and_stops_no_other(swept):
