@@ -89,6 +89,12 @@ def set_up(experiments, num_steps=None):
 
 def _bind_early(experiment):
   """Refuses a model that does not fit before anything expensive starts."""
+  part = experiment.data.batch_size // experiment.compute.micro_batches
+  group = experiment.objective.group_size
+  if part % group:
+    raise ConfigError(
+        f'objective.group={group} does not divide the {part} examples of data.'
+        f'batch_size={experiment.data.batch_size} that are computed at once')
   for annotator in experiment.objective.raw_fields().values():
     annotator.check(experiment.corpus)
   experiment.objective.bind(

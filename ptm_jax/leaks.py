@@ -253,8 +253,9 @@ def prove(objective, model, length=24, letters=40):
   prover = Prover(objective.bind(small, vocabulary, length))
   found = {}
   for segments, padding in _PACKINGS:
-    windows = random_windows(vocabulary, 3, length, segments, padding,
-                             fields=objective.raw_fields())
+    windows = random_windows(
+        vocabulary, 3 * objective.group_size, length, segments, padding,
+        fields=objective.raw_fields())
     for one in (*prover.derivative(prover.corrupt(windows)),
                 *prover.data(windows)):
       if (one.proof, one.term) in found:

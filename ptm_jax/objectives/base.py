@@ -65,6 +65,12 @@ class BaseObjective(reading.Reader, config.Component):
     """
     return {}
 
+  @property
+  def group_size(self):
+    """Neighbouring examples of a batch that its loss compares with each
+    other; no micro-batch or device may split them."""
+    return 1
+
   def make_numbers(self):
     """Rates and counts as numpy arrays by name, computed in Python."""
     return {}
