@@ -9,15 +9,18 @@ import time
 from typing import Any
 
 import jax
+import numpy as np
 
 from ptm_jax import budget, processes
 from ptm_jax.compile import compile_program
 from ptm_jax.config import Experiment
 from ptm_jax.data import planes
+from ptm_jax.data.flags import DOCUMENT_START, SENTENCE_START
 from ptm_jax.data.prepare import Prepared, prepare
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.data.windows import Windows
 from ptm_jax.errors import ConfigError
+from ptm_jax.find import name_of
 from ptm_jax.step import make_hparams
 
 
@@ -61,7 +64,10 @@ def set_up(experiments, num_steps=None):
     _bind_early(experiment)
   prepared = prepare(first.corpus, first.tokenizer)
   planes.add(prepared, first.corpus, first.objective.raw_fields())
-  windows = {split: Windows(store, first.data.raw_length, first.data.packing)
+  if first.objective.needs_sentences:
+    _check_sentences(first, prepared.stores['train'])
+  windows = {split: Windows(store, first.data.raw_length, first.data.packing,
+                            first.objective.partner)
              for split, store in prepared.stores.items()}
   def bind(experiment, sizes=None):
     return experiment.objective.bind(
@@ -85,6 +91,15 @@ def set_up(experiments, num_steps=None):
        for one, experiment in zip(bound, experiments, strict=True)],
       budget.training_flops(objective, first.data.batch_size),
       budget.num_parameters(objective)[0])
+
+
+def _check_sentences(experiment, store, looked_at=2**20):
+  flags = np.asarray(store.flags[:looked_at])
+  if not np.any(flags & (SENTENCE_START | DOCUMENT_START) == SENTENCE_START):
+    raise ConfigError(
+        f'{name_of(experiment.objective)[1]} needs sentences, but no document '
+        f'of the corpus {name_of(experiment.corpus)[1]} has a second one: use '
+        'a corpus with sentence boundaries')
 
 
 def _bind_early(experiment):

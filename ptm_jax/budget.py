@@ -103,7 +103,8 @@ def settle(experiment, objective, seconds_per_step=None):
   budget, batch_size = experiment.budget, experiment.data.batch_size
   if budget.clock == 'steps':
     return experiment
-  tokens = batch_size * experiment.data.raw_length
+  tokens = batch_size * experiment.data.raw_length * (
+      2 if objective.partner else 1)
   cost = {
       'tokens': lambda: tokens,
       'loss_tokens': lambda: loss_tokens(
@@ -124,11 +125,13 @@ def full_windows(objective, batch_size):
   raw_length = objective.raw_length
   rows = np.ones((batch_size, raw_length), np.int32)
   ones = np.zeros((batch_size,), np.int32)
-  return {'tokens': rows, 'segment_ids': rows,
-          'positions': rows * np.arange(raw_length, dtype=np.int32),
-          'flags': rows.astype(np.uint8),
+  text = {'tokens': rows, 'segment_ids': rows, 'flags': rows.astype(np.uint8),
           **{field: np.zeros(rows.shape, np.uint8)
-             for field in objective.raw_fields()},
+             for field in objective.raw_fields()}}
+  partner = {f'partner_{name}': value for name, value in text.items()
+             if objective.partner}
+  return {**text, **partner,
+          'positions': rows * np.arange(raw_length, dtype=np.int32),
           'index': ones, 'epoch': ones}
 
 

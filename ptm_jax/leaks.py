@@ -193,10 +193,10 @@ def _differences(before, after, prefix):
 
 
 def random_windows(vocabulary, count, length, segments=1, padding=0, seed=0,
-                   fields=()):
+                   fields=(), partner=None):
   """Raw windows of random text: `segments` documents each, padded at the end,
   with words of about 2 tokens and sentences of about 4; `fields` are planes
-  of annotators.
+  of annotators; with a `partner`, its fields as well.
 
   Returns:
     dict of `[count, length]` and `[count]` arrays, as `Windows` gives them.
@@ -226,8 +226,17 @@ def random_windows(vocabulary, count, length, segments=1, padding=0, seed=0,
          for name, values in rows.items()},
       **{field: rng.integers(0, 3, (count, length)).astype(np.uint8)
          for field in fields},
+      **(_partner_fields(vocabulary, count, length, seed, fields)
+         if partner else {}),
       'index': np.arange(count, dtype=np.int32),
       'epoch': np.zeros(count, np.int32)}
+
+
+def _partner_fields(vocabulary, count, length, seed, fields):
+  windows = random_windows(vocabulary, count, length, seed=seed + 1,
+                           fields=fields)
+  return {f'partner_{name}': windows[name]
+          for name in ('tokens', 'segment_ids', 'flags', *fields)}
 
 
 def prove(objective, model, length=24, letters=40):
@@ -255,7 +264,7 @@ def prove(objective, model, length=24, letters=40):
   for segments, padding in _PACKINGS:
     windows = random_windows(
         vocabulary, 3 * objective.group_size, length, segments, padding,
-        fields=objective.raw_fields())
+        fields=objective.raw_fields(), partner=objective.partner)
     for one in (*prover.derivative(prover.corrupt(windows)),
                 *prover.data(windows)):
       if (one.proof, one.term) in found:

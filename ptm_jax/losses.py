@@ -109,6 +109,23 @@ def binary_cross_entropy(logits, labels, weights):
               weights)
 
 
+def class_cross_entropy(logits, labels, weights):
+  """Softmax cross entropy of a few classes, nats.
+
+  Args:
+    logits: float `[batch, n, classes]`.
+    labels: int32 `[batch, n]`, in [0, classes).
+    weights: float32 `[batch, n]`.
+
+  Returns:
+    `Term`.
+  """
+  logs = jax.nn.log_softmax(logits.astype(jnp.float32))
+  nll = -jnp.take_along_axis(logs, labels[..., None], -1)[..., 0]
+  return Term(jnp.sum(weights * nll), jnp.sum(weights), nll,
+              nll <= -jnp.max(logs, -1), labels, weights)
+
+
 def sample(keys, features, table, bias, temperature):
   """Draws ids from the softmax of `(features @ table.T + bias) / temperature`.
 

@@ -91,7 +91,7 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
     counts = dict(
         state['counts'],
         tokens_seen=_add(state['counts']['tokens_seen'],
-                         add_up(jnp.sum(windows['segment_ids'] > 0))),
+                         add_up(_tokens(objective, windows))),
         tokens_with_loss=_add(
             state['counts']['tokens_with_loss'],
             jnp.max(jnp.stack(list(weights.values())))))
@@ -186,6 +186,14 @@ def _gradients(objective, coefficients, params, batch, keys, micro_batches,
       name: jnp.zeros(()) for name in weights}
   (grads, sums), _ = jax.lax.scan(accumulate, zero, parts)
   return add_up(grads), add_up(sums), weights
+
+
+def _tokens(objective, windows):
+  """Text tokens in a batch, those of the partners that are read included."""
+  seen = jnp.sum(windows['segment_ids'] > 0)
+  if objective.partner:
+    seen += jnp.sum(windows['partner_segment_ids'] > 0)
+  return seen
 
 
 # A clock counts past 2**31 tokens: uint32 [2] of (units, multiples of 2**30),

@@ -10,6 +10,9 @@ import numpy as np
 
 from ptm_jax.errors import DataError
 
+# Kinds of a second window: of no document that the first has part in.
+PARTNERS = ('other_document',)
+
 
 class Windows:
   """The windows of one split in their fixed order.
@@ -20,10 +23,15 @@ class Windows:
     packing: 'packed' cuts the split's token stream every `raw_length` tokens,
       so that only the last window has padding; 'document' starts a window at
       every document, so that none holds two.
+    partner: one of `PARTNERS`, the kind of a second window that each one
+      brings, or None.
+
+  Raises:
+    DataError: a window has no partner of this kind.
   """
 
-  def __init__(self, store, raw_length, packing):
-    self.store, self.raw_length = store, raw_length
+  def __init__(self, store, raw_length, packing, partner=None):
+    self.store, self.raw_length, self.partner = store, raw_length, partner
     starts = store.document_starts
     if packing == 'packed':
       self._begin = np.arange(0, store.num_tokens, raw_length, dtype=np.int64)
@@ -35,6 +43,10 @@ class Windows:
       self._begin = starts[document] + raw_length * (
           np.arange(len(document)) - first)
       self._end = np.minimum(self._begin + raw_length, starts[document + 1])
+    first, last = self._relatives(np.arange(len(self)))
+    if partner and np.any(last - first == len(self)):
+      raise DataError('a split has too few documents to pair each window with '
+                      'one of another: use more documents')
 
   def __len__(self):
     return len(self._begin)
@@ -45,9 +57,38 @@ class Windows:
     Returns:
       dict of `[batch, raw_length]` tokens, segment_ids (0 = padding),
       positions (from 0 in each segment), int32, flags and the store's
-      planes, uint8; and of `[batch]` index and epoch, int32.
+      planes, uint8; of a partner, under the prefix `partner_`, the same
+      without positions; and of `[batch]` index and epoch, int32.
     """
     rows = np.asarray(rows, np.int64)
+    epoch = np.broadcast_to(np.asarray(epoch, np.int32), rows.shape)
+    batch = self._text(rows)
+    if self.partner:
+      partner = self._text(np.where(
+          rows >= 0, self._partners(rows, epoch), -1))
+      batch.update((f'partner_{name}', value)
+                   for name, value in partner.items() if name != 'positions')
+    return {**batch, 'index': rows.astype(np.int32), 'epoch': epoch}
+
+  def _partners(self, rows, epoch):
+    """A row of another document for each row, drawn by its number and epoch
+    alone."""
+    first, last = self._relatives(rows)
+    others = len(self) - (last - first)
+    drawn = _mix(_mix(rows.astype(np.uint64)) + epoch.astype(np.uint64))
+    drawn = (drawn % others.astype(np.uint64)).astype(np.int64)
+    return np.where(drawn < first, drawn, drawn + last - first)
+
+  def _relatives(self, rows):
+    """The rows from `first` up to `last` hold parts of a row's documents."""
+    starts = self.store.document_starts
+    opened = np.searchsorted(starts, self._begin[rows], 'right') - 1
+    closed = np.searchsorted(starts, self._end[rows], 'left')
+    return (np.searchsorted(self._end, starts[opened], 'right'),
+            np.searchsorted(self._begin, starts[closed], 'left'))
+
+  def _text(self, rows):
+    """What `gather` gives of the text of some rows."""
     begin = np.where(rows >= 0, self._begin[rows], 0)[:, None]
     end = np.where(rows >= 0, self._end[rows], 0)[:, None]
     place = begin + np.arange(self.raw_length)
@@ -64,13 +105,19 @@ class Windows:
         **{name: np.where(real, plane[place], 0).astype(np.uint8)
            for name, plane in planes.items()},
         'segment_ids': segments.astype(np.int32),
-        'positions': positions.astype(np.int32),
-        'index': rows.astype(np.int32),
-        'epoch': np.broadcast_to(np.asarray(epoch, np.int32), rows.shape)}
+        'positions': positions.astype(np.int32)}
 
   def window(self, row):
     """One window, each field `[raw_length]`, index and epoch `[]`."""
     return {name: value[0] for name, value in self.gather([row]).items()}
+
+
+def _mix(x):
+  """Numbers that look random, uint64 (the finaliser of splitmix64)."""
+  x = (x + np.uint64(0x9E3779B97F4A7C15))
+  x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+  x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+  return x ^ (x >> np.uint64(31))
 
 
 def batches(windows, batch_size, seed, mine=slice(None)):

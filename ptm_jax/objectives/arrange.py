@@ -35,7 +35,7 @@ def plain(window):
 def planes(window):
   """The byte planes of a window: its flags and what annotators say."""
   return {name: plane for name, plane in window.items()
-          if name not in _FIELDS}
+          if name not in _FIELDS and not name.startswith('partner_')}
 
 
 def surround(window, first_id, last_id):

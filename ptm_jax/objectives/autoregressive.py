@@ -51,9 +51,7 @@ class Objective(base.BaseObjective):
     return LMHead(self.model, self.vocabulary.size, transform=False,
                   bias=False)
 
-  def loss(self, keys, params, batch):
-    stack = base.stack_of(batch)
-    hidden = self.trunk().apply({'params': params['trunk']}, stack, keys)
+  def score(self, params, hidden, batch):
     return {'lm': losses.cross_entropy(
         *base.apply_head(self._head(), params, hidden, self.model),
         batch['targets'], batch['weights'])}

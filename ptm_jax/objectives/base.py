@@ -37,6 +37,9 @@ class BaseObjective(reading.Reader, config.Component):
     forms: the attention forms it fits, the default one first.
     likelihood: name of the term whose summed nll is the negative
       log-likelihood of the raw text (bits per byte follow), or None.
+    partner: the kind of a second window that it reads (`data.windows`), or
+      None.
+    needs_sentences: whether it can do nothing without sentence boundaries.
     traced: fields that reach nothing but `numbers`, `sizes` and
       `coefficients`, so that trials which differ in them share a program.
 
@@ -52,6 +55,8 @@ class BaseObjective(reading.Reader, config.Component):
 
   forms: ClassVar[tuple[str, ...]] = ()
   likelihood: ClassVar[str | None] = None
+  partner: ClassVar[str | None] = None
+  needs_sentences: ClassVar[bool] = False
   traced: ClassVar[tuple[str, ...]] = ()
 
   # --- what an objective defines -------------------------------------------
@@ -133,6 +138,13 @@ class BaseObjective(reading.Reader, config.Component):
     Returns:
       `{term: losses.Term}`; a term's weight depends on the batch alone.
     """
+    hidden = self.trunk().apply(
+        {'params': params['trunk']}, stack_of(batch), keys)
+    return self.score(params, hidden, batch)
+
+  def score(self, params, hidden, batch):
+    """As `loss`, given the states of a trunk that reads one stack once; what
+    needs more defines `loss` instead."""
     raise NotImplementedError
 
   def visibility(self, batch):

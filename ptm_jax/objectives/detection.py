@@ -36,9 +36,7 @@ class Detection(masked.Objective):
   def _head(self):
     return TokenClassifier(self.model, num_classes=1, transform=True)
 
-  def loss(self, keys, params, batch):
-    hidden = self.trunk().apply(
-        {'params': params['trunk']}, base.stack_of(batch), keys)
+  def score(self, params, hidden, batch):
     logits = self._head().apply({'params': params['head']}, hidden)[..., 0]
     return {'detection': losses.binary_cross_entropy(
         logits, batch['labels'], batch['weights'])}

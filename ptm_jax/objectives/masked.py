@@ -197,9 +197,7 @@ class Objective(Cloze):
         self.numbers['random_share'], self.vocabulary,
         together=self.unit == 'span')
 
-  def loss(self, keys, params, batch):
-    hidden = self.trunk().apply(
-        {'params': params['trunk']}, base.stack_of(batch), keys)
+  def score(self, params, hidden, batch):
     return {'mlm': self.recover(params, hidden, batch)}
 
   def visibility(self, batch):

@@ -51,9 +51,7 @@ class Objective(masked.Cloze):
         'noise': hidden,
     }
 
-  def loss(self, keys, params, batch):
-    hidden = self.trunk().apply(
-        {'params': params['trunk']}, base.stack_of(batch), keys)
+  def score(self, params, hidden, batch):
     return {'diffusion': losses.cross_entropy(
         *base.apply_head(self._head(), params, hidden, self.model),
         batch['targets'], batch['costs']).over(batch['weights'])}

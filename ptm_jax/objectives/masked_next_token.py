@@ -96,9 +96,7 @@ class Objective(masked.Objective):
                            ).astype(jnp.float32),
         'prefix_length': jnp.where(causal, 0, self.raw_length + 1)}
 
-  def loss(self, keys, params, batch):
-    hidden = self.trunk().apply(
-        {'params': params['trunk']}, base.stack_of(batch), keys)
+  def score(self, params, hidden, batch):
     terms = {'mntp': self.recover(params, hidden, batch)}
     if self.causal_share:
       terms['lm'] = losses.cross_entropy(

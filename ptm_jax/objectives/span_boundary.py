@@ -67,9 +67,7 @@ class Objective(masked.Objective):
     return BoundaryHead(self.model, self.vocabulary.size,
                         self.max_span_targets)
 
-  def loss(self, keys, params, batch):
-    hidden = self.trunk().apply(
-        {'params': params['trunk']}, base.stack_of(batch), keys)
+  def score(self, params, hidden, batch):
     sides = (base.at(hidden, batch['left']), base.at(hidden, batch['right']),
              batch['place'])
     return {'mlm': self.recover(params, hidden, batch),

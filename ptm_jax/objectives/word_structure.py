@@ -71,9 +71,7 @@ class Objective(masked.Objective):
             'shuffled': shuffled,
             'ordered': noise.first_places(shuffled, self.sizes['shuffled'])}
 
-  def loss(self, keys, params, batch):
-    hidden = self.trunk().apply(
-        {'params': params['trunk']}, base.stack_of(batch), keys)
+  def score(self, params, hidden, batch):
     ordered = batch['ordered']
     return {'mlm': self.recover(params, hidden, batch),
             'order': losses.cross_entropy(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ptm_jax.data.windows import Windows, batches, evaluation_batches
+from ptm_jax.errors import DataError
 
 FIELDS = ('tokens', 'segment_ids', 'positions', 'flags')
 
@@ -19,7 +20,7 @@ def store_of(*documents):
   return types.SimpleNamespace(
       ids=np.arange(1000, 1000 + starts[-1], dtype=np.int32),
       flags=(np.arange(starts[-1]) % 7 + 1).astype(np.uint8),
-      document_starts=starts, num_tokens=int(starts[-1]))
+      document_starts=starts, num_tokens=int(starts[-1]), planes={})
 
 
 def naive(documents, raw_length, packing):
@@ -128,3 +129,33 @@ def test_held_out_batches_are_the_same_each_time(windows):
   assert not any(made[-1][name][3:].any() for name in FIELDS)
   for one, other in zip(made, evaluation_batches(windows, 10, 5), strict=True):
     assert same(one, other)
+
+
+@pytest.mark.parametrize('packing', ['packed', 'document'])
+def test_a_partner_is_of_another_document(packing):
+  store = store_of(3, 2, 9, 5, 4)
+  windows = Windows(store, 4, packing, partner='other_document')
+  rows = np.arange(len(windows))
+  found = set()
+  for epoch in range(20):
+    batch = windows.gather(rows, epoch)
+    for row in rows:
+      own, other = ({int(x) for x in np.searchsorted(
+          1000 + store.document_starts, batch[prefix + 'tokens'][row][
+              batch[prefix + 'segment_ids'][row] > 0], 'right')}
+                    for prefix in ('', 'partner_'))
+      assert own and other and not own & other
+      found.add((int(row), int(batch['partner_tokens'][row, 0])))
+    # A row's partner depends on its number and the epoch alone.
+    one = windows.gather([2, -1], epoch)
+    assert np.array_equal(one['partner_tokens'][0],
+                          batch['partner_tokens'][2])
+    assert not one['partner_segment_ids'][1].any()
+  # Over the epochs every window of another document has its turn.
+  assert len([row for row, _ in found if row == 0]) == (
+      len(windows) - (2 if packing == 'packed' else 1))
+
+
+def test_one_document_has_no_partner():
+  with pytest.raises(DataError, match='too few documents'):
+    Windows(store_of(9), 4, 'packed', partner='other_document')

@@ -43,10 +43,37 @@ def window(text, segments=None, index=0):
           'index': np.int32(index), 'epoch': np.int32(0)}
 
 
+def sentences(text, partner=''):
+  """A raw window of 'a b | c d', sentences between bars, and its partner."""
+  result = _sentences(text)
+  length = len(result['tokens'])
+  other = _sentences(partner) if partner else window('. ' * length)
+  return {**result, **{f'partner_{name}': other[name]
+                       for name in ('tokens', 'segment_ids', 'flags')}}
+
+
+def _sentences(text):
+  parts = [part.split() for part in text.split('|')]
+  result = window(' '.join(word for part in parts for word in part))
+  result['flags'] = np.asarray(
+      [3 if i == 0 else 1 for part in parts for i in range(len(part))],
+      np.uint8) * (result['tokens'] > 0).astype(np.uint8)
+  result['flags'][0] = 7
+  return result
+
+
 def random_windows(count, length, segments=1, padding=0, seed=0):
   """A batch of random windows, `segments` documents each, padded at the end;
-  two tokens in three start a word, and a third of these a sentence.
+  two tokens in three start a word, and a third of these a sentence. Each
+  brings a partner of one document.
   """
+  windows = _random_texts(count, length, segments, padding, seed)
+  partners = _random_texts(count, length, 1, 0, seed + 1000)
+  return {**windows, **{f'partner_{name}': partners[name]
+                        for name in ('tokens', 'segment_ids', 'flags')}}
+
+
+def _random_texts(count, length, segments, padding, seed):
   rng = np.random.default_rng(seed)
   rows = []
   for index in range(count):

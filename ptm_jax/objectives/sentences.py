@@ -1,0 +1,210 @@
+"""What objectives share that cut a document into runs of sentences, show some
+of them as `[CLS] A [SEP] B [SEP]`, and ask one question about the whole.
+
+A window gives its longest document; the packing 'document' loses nothing.
+Everything works on one example with fixed shapes.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from ptm_jax import losses
+from ptm_jax.data.flags import SENTENCE_START
+from ptm_jax.models.heads import PooledClassifier
+from ptm_jax.objectives import arrange, base, noise
+
+
+@dataclasses.dataclass
+class SentenceLevel(base.BaseObjective):
+  """A question about a text of several parts, answered from `[CLS]`.
+
+  Class attributes that an objective sets:
+    term: of the loss.
+    num_parts: most parts that are shown.
+  """
+
+  forms = ('encoder',)
+  needs_sentences = True
+  term: ClassVar[str] = ''
+  num_parts: ClassVar[int] = 2
+
+  def num_classes(self):
+    """Answers that there are."""
+    return 2
+
+  def compose(self, key, window):
+    """What is shown, and what is asked.
+
+    Returns:
+      A list of parts in the order shown, each `(text, chosen)`, as `joined`
+      takes them; the label, int32; whether there is a question at all, bool.
+    """
+    raise NotImplementedError
+
+  def lengths(self):
+    return {'inputs': self.raw_length + 1 + self.num_parts}
+
+  def coefficients(self):
+    return {self.term: 1.0}
+
+  def arrange(self, key, window):
+    parts, label, asked = self.compose(key, window)
+    return {**joined(parts, self.lengths()['inputs'], self.vocabulary),
+            'label': label[None].astype(jnp.int32),
+            'asked': asked[None].astype(jnp.float32)}
+
+  def noise(self, key, arranged):
+    del key
+    return {'inputs': arranged['tokens'],
+            'noise': jnp.zeros(arranged['tokens'].shape, bool),
+            'weights': arranged['asked'],
+            **{name: arranged[name] for name in (
+                'segment_ids', 'positions', 'token_types', 'label', 'asked')}}
+
+  def networks(self):
+    length = self.lengths()['inputs']
+    return {'trunk': (self.trunk(), (base.empty_stack(length),)),
+            'sentence_head': (self._classifier(),
+                              (jnp.zeros((1, 1, self.model.width)),))}
+
+  def _classifier(self):
+    return PooledClassifier(self.model, self.num_classes())
+
+  def score(self, params, hidden, batch):
+    logits = self._classifier().apply(
+        {'params': params['sentence_head']}, hidden)
+    return {self.term: losses.class_cross_entropy(
+        logits[:, None], batch['label'], batch['asked'])}
+
+  def visibility(self, batch):
+    return {self.term: {'inputs': batch['segment_ids'][:, None] > 0}}
+
+  def exempt(self, batch):
+    return {self.term: None}  # the label is no token of the text
+
+  def read(self, window):
+    # A text is read as the first part, as in fine-tuning.
+    arranged = arrange.surround(
+        window, self.vocabulary.cls_id, self.vocabulary.sep_id)
+    return {'inputs': arranged['tokens'],
+            'segment_ids': arranged['segment_ids'],
+            'positions': arranged['positions']}
+
+
+def cut(key, window, count):
+  """Cuts the longest document of a window between sentences.
+
+  Args:
+    key: this example's key; used up.
+    window: one raw window.
+    count: int32, parts wanted. May be traced.
+
+  Returns:
+    int32 `[length]`, the part of each token from 0, all cuts equally likely,
+    and -1 outside; int32, how many parts there are, fewer than wanted where
+    there are fewer sentences.
+  """
+  segments = window['segment_ids']
+  same = base.same_segment(segments, segments)
+  longest = segments[jnp.argmax(jnp.sum(same, 1))]
+  inside = (segments == longest) & (segments > 0)
+  first = jnp.cumsum(inside) == 1
+  starts = inside & ~first & (window['flags'] & SENTENCE_START > 0)
+  wanted = jnp.minimum(count - 1, jnp.sum(starts))
+  chosen, _ = noise.distinct_positions(key, starts, wanted, 0)
+  return jnp.where(inside, jnp.cumsum(chosen), -1), wanted + 1
+
+
+def halves(key, window):
+  """As `cut` into two, for those who need a first part: what has one sentence
+  is cut down to half a window and has no second part.
+
+  Returns:
+    int32 `[length]`, 0 and 1, and -1 outside; bool, whether there is a second
+    part; int32, tokens that the second part has or may have.
+  """
+  part, count = cut(key, window, 2)
+  length = part.shape[0]
+  single = count < 2
+  kept = jnp.cumsum(part >= 0) <= (length + 1) // 2
+  part = jnp.where(single & ~kept, -1, part)
+  room = jnp.where(single, length - jnp.sum(part == 0), jnp.sum(part == 1))
+  return part, ~single, room
+
+
+def partner(key, window, room):
+  """Sentences of the window's partner.
+
+  They start with a sentence, drawn among those that have `room` tokens from
+  there on, or with the text.
+
+  Returns:
+    The text and which of it is chosen, at most `room` tokens, as `joined`
+    takes them.
+  """
+  text = {name.removeprefix('partner_'): jnp.asarray(value)
+          for name, value in window.items() if name.startswith('partner_')}
+  segments = text['segment_ids']
+  index = jnp.arange(segments.shape[0])
+  total = jnp.sum(segments > 0)
+  # Text does not go on behind the end of a packed document.
+  same = base.same_segment(segments, segments)
+  end = 1 + jnp.max(jnp.where(same, index, -1), 1)
+  starts = (text['flags'] & SENTENCE_START > 0) & (end - index >= room)
+  draws = jnp.where(starts, jax.random.uniform(key, segments.shape), -1.0)
+  start = jnp.where(jnp.any(starts), jnp.argmax(draws), 0)
+  chosen = (index >= start) & (index < start + room) & (index < total) & (
+      segments == segments[start])
+  return text, chosen
+
+
+def either(condition, one, other):
+  """One of two parts, by a traced condition."""
+  return jax.tree.map(lambda a, b: jnp.where(condition, a, b),
+                      (text_of(one[0]), one[1]), (text_of(other[0]), other[1]))
+
+
+def text_of(window):
+  """The fields that go with the tokens of a text."""
+  return {'tokens': window['tokens'], **arrange.planes(window)}
+
+
+def joined(parts, size, vocabulary):
+  """`[CLS]`, then each part that is not empty with a `[SEP]` behind it.
+
+  Args:
+    parts: pairs of a text (`tokens` and planes, each `[length]`) and bool
+      `[length]`, which of it is shown.
+    size: static; tokens of the result, the rest is padding.
+    vocabulary: gives the two ids.
+
+  Returns:
+    dict of `[size]` arrays as `BaseObjective.arrange` says, with
+    `token_types`: 0 up to the first `[SEP]`, then 1.
+  """
+  fields = text_of(parts[0][0])
+  result = {name: jnp.zeros((size,), value.dtype)
+            for name, value in fields.items()}
+  result['tokens'] = result['tokens'].at[0].set(vocabulary.cls_id)
+  result['candidates'] = jnp.zeros((size,), bool)
+  types = jnp.zeros((size,), jnp.int32)
+  end = jnp.int32(1)
+  for number, (text, chosen) in enumerate(parts):
+    place = jnp.where(chosen, end + jnp.cumsum(chosen) - 1, size)
+    for name, value in text_of(text).items():
+      result[name] = result[name].at[place].set(value, mode='drop')
+    result['candidates'] = result['candidates'].at[place].set(
+        True, mode='drop')
+    before, end = end, end + jnp.sum(chosen)
+    there = end > before
+    result['tokens'] = result['tokens'].at[jnp.where(there, end, size)].set(
+        vocabulary.sep_id, mode='drop')
+    end = end + there
+    if number:
+      types = jnp.where(jnp.arange(size) >= before, 1, types)
+  real = (jnp.arange(size) < end).astype(jnp.int32)
+  return {**result, 'segment_ids': real, 'token_types': types * real,
+          'positions': jnp.arange(size, dtype=jnp.int32) * real}
