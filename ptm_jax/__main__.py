@@ -7,7 +7,7 @@ An experiment file ends in the same place through `run_experiment`.
 import sys
 
 from ptm_jax import __version__, signals
-from ptm_jax.errors import ConfigError, PtmError
+from ptm_jax.errors import ConfigError, DataError, PtmError
 from ptm_jax.find import find, names
 
 
@@ -60,6 +60,22 @@ def _guarded(function):
     return error.exit_code
   except BrokenPipeError:
     return 0
+  except OSError as error:
+    if error.errno is None or error.filename is None:
+      raise  # of no file: a fault of ours
+    print(f'ptm_jax: cannot use {error.filename}: {error.strerror}',
+          file=sys.stderr)
+    return DataError.exit_code
+  except (MemoryError, RuntimeError) as error:
+    # jax's own error is a RuntimeError, and jax may not be imported here.
+    if not isinstance(error, MemoryError) and (
+        'RESOURCE_EXHAUSTED' not in str(error)):
+      raise
+    first = (str(error).strip() or 'no more could be had').splitlines()[0]
+    print(f'ptm_jax: out of memory ({first[:200]}): lower data.batch_size, '
+          'data.raw_length or the model\'s size, or raise '
+          'compute.micro_batches', file=sys.stderr)
+    return ConfigError.exit_code
 
 
 def _usage():

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import meta
 
+from ptm_jax import checks
 from ptm_jax.config import Optimizer
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import ConfigError
@@ -113,6 +114,10 @@ def settle(experiment, objective, seconds_per_step=None):
       'seconds': lambda: seconds_per_step(),
   }[budget.clock]()
   num_steps = int(budget.amount / cost)
+  if num_steps > checks.LARGEST:
+    raise ConfigError(f'budget.amount={budget.amount:g} {budget.clock} are '
+                      f'{num_steps:.3g} updates: the limit is '
+                      f'{checks.LARGEST:,}')
   if num_steps < 1:
     raise ConfigError(
         f'budget.amount={budget.amount:g} {budget.clock} is less than one '

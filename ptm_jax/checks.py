@@ -1,8 +1,51 @@
 """Checks of settings, each one line to the user."""
 
+import dataclasses
 import difflib
+import math
+import types
+import typing
 
 from ptm_jax.errors import ConfigError
+
+# Steps, sizes and seeds are int32 on the device.
+LARGEST = 2**31 - 1
+
+
+def declared(settings, prefix=''):
+  """Raises ConfigError unless every field, at any depth, is of the type that
+  it is declared with, a float finite and an int within 32 bits.
+
+  Flags are typed when they are parsed, a `config.json` that was edited is
+  not; neither refuses nan, inf or 10**30.
+  """
+  for field in dataclasses.fields(settings):
+    _declared(getattr(settings, field.name), field.type,
+              f'{prefix}{field.name}')
+
+
+def _declared(value, kind, name):
+  kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (
+      (kind,))
+  origins = tuple(typing.get_origin(one) or one for one in kinds)
+  number = float in origins and type(value) is int
+  if not (number or isinstance(value, origins)) or (
+      isinstance(value, bool) and bool not in origins):
+    expected = ' or '.join(one.__name__ for one in origins)
+    raise ConfigError(f'{name}={value!r:.80} is not of type {expected}')
+  if isinstance(value, float) and not math.isfinite(value):
+    raise ConfigError(f'{name}={value} is not a finite number')
+  if isinstance(value, int) and abs(value) > LARGEST:
+    raise ConfigError(f'{name}={value:.3g} is too large: the limit is '
+                      f'{LARGEST:,}')
+  if isinstance(value, tuple):
+    for number, one in enumerate(value):
+      _declared(one, typing.get_args(kind)[0], f'{name}[{number}]')
+  elif isinstance(value, dict):
+    for key, one in value.items():
+      _declared(one, typing.get_args(kind)[1], f'{name}.{key}')
+  elif dataclasses.is_dataclass(value):
+    declared(value, f'{name}.')
 
 
 def choices(config, group, choices):
@@ -38,4 +81,5 @@ def fraction(config, group, *names, low=0.0, high=1.0, open_low=False):
 
 def largest_divisor(number, at_most):
   """The largest divisor of `number` that is not above `at_most`."""
-  return max(d for d in range(1, max(at_most, 1) + 1) if number % d == 0)
+  return max(d for d in range(1, max(min(at_most, number), 1) + 1)
+             if number % d == 0)

@@ -4,20 +4,22 @@ absl and ml_collections do the parsing; what they report as tracebacks or as
 exit code 1 becomes one line and exit code 2 here.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import importlib.util
 import pathlib
 import re
 import sys
+import traceback
 import types
 import typing
 
 from absl import flags
 from ml_collections import config_flags
 
-from ptm_jax import hyper, serialize
-from ptm_jax.errors import ConfigError
+from ptm_jax import config, hyper, serialize
+from ptm_jax.errors import ConfigError, PtmError
 
 
 class Help(Exception):
@@ -91,7 +93,8 @@ def load_plan(spec):
   module = _load(spec)
   if not hasattr(module, 'get_hyper'):
     return None
-  return hyper.as_plan(module.get_hyper(hyper))
+  with _running(spec):
+    return hyper.as_plan(module.get_hyper(hyper))
 
 
 def load_config(spec):
@@ -107,7 +110,13 @@ def load_config(spec):
   module = _load(spec)
   if not hasattr(module, 'get_config'):
     raise ConfigError(f'--config={spec}: {path} defines no get_config(arg)')
-  return module.get_config(argument)
+  with _running(spec):
+    found = module.get_config(argument)
+  if not isinstance(found, (config.Experiment, config.Comparison)):
+    raise ConfigError(f'--config={spec}: get_config gives a '
+                      f'{type(found).__name__}, not a config.Experiment or '
+                      'config.Comparison')
+  return found
 
 
 def _load(spec):
@@ -126,8 +135,25 @@ def _load(spec):
   module = importlib.util.module_from_spec(module_spec)
   # Dataclasses of the file look their module up by name.
   sys.modules[module_spec.name] = module
-  module_spec.loader.exec_module(module)
+  with _running(spec):
+    module_spec.loader.exec_module(module)
   return module
+
+
+@contextlib.contextmanager
+def _running(spec):
+  """What the user's own file raises becomes one line that names its place."""
+  try:
+    yield
+  except PtmError:
+    raise
+  except Exception as error:
+    path = spec.partition(':')[0]
+    places = [frame.lineno for frame in traceback.extract_tb(
+        error.__traceback__) if frame.filename.endswith(path)]
+    line = getattr(error, 'lineno', None) or (places or [0])[-1]
+    raise ConfigError(f'--config={spec}: {path} line {line}: '
+                      f'{type(error).__name__}: {error}') from error
 
 
 def _take_config(argv, default):

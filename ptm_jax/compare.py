@@ -5,13 +5,13 @@ directory of its own below `runs/NAME/seed-S`; a finished one is not run
 again, so a killed comparison goes on where it stopped.
 """
 
-import json
 import pathlib
 import time
 
 from ptm_jax import processes, report, serialize, transfer, workdir
 from ptm_jax.assemble import first_error
-from ptm_jax.errors import ConfigError
+from ptm_jax.config import Comparison
+from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.find import name_of
 from ptm_jax.train import train
 
@@ -62,7 +62,8 @@ def compare(comparison, path, say=print):
 def _refuse_another(comparison, path):
   recorded = path / 'config.json'
   if recorded.exists():
-    changed = serialize.differences(serialize.read(recorded), comparison)
+    changed = serialize.differences(
+        serialize.read(recorded, Comparison), comparison)
     # More objectives may join; those that ran must be what they were.
     changed = {name: values for name, values in changed.items()
                if not (name.startswith(('runs.', 'learning_rates'))
@@ -84,11 +85,7 @@ def _run(comparison, name, path, say):
   places = [path / 'runs' / name / f'seed-{seed}'
             for seed in comparison.seeds]
   if all((place / 'results.json').exists() for place in places):
-    done = [json.loads((place / 'results.json').read_text(encoding='utf8'))
-            for place in places]
-    entries = [dict(one['runs'][0], workdir=str(place.relative_to(path)))
-               for one, place in zip(done, places, strict=True)]
-    return entries, {'corpus': done[0]['corpus']}
+    return _finished(places, path)
   if processes.is_first():
     say(f'{name}: seeds {", ".join(map(str, comparison.seeds))}')
   # The seeds are trials of one program, or, where several processes share
@@ -101,6 +98,21 @@ def _run(comparison, name, path, say):
     entries.extend(some)
   for entry, place in zip(entries, places, strict=True):
     entry['workdir'] = str(place.relative_to(path))
+  return entries, facts
+
+
+def _finished(places, path):
+  """What `_run` gives, from the results of runs that are done."""
+  entries, facts = [], {}
+  for place in places:
+    results = serialize.read_json(place / 'results.json', DataError)
+    try:
+      entries.append(dict(results['runs'][0],
+                          workdir=str(place.relative_to(path))))
+      facts = {'corpus': results['corpus']}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+      raise DataError(f'{place / "results.json"} is damaged: {error!r}; delete '
+                      'it, and the same command writes it again') from error
   return entries, facts
 
 

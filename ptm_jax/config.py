@@ -101,6 +101,8 @@ class Model:
     """Raises ConfigError if a field has a value that cannot work."""
     checks.choices(self, 'model', self._CHOICES)
     checks.positive(self, 'model', 'depth', 'width', 'num_heads', 'max_length')
+    if self.depth > 10_000:  # every layer is traced
+      raise ConfigError(f'model.depth={self.depth}: the limit is 10,000')
     if self.width % self.num_heads:
       raise ConfigError(
           f'model.num_heads={self.num_heads} does not divide model.width='
@@ -110,9 +112,9 @@ class Model:
     if kv_heads < 1 or self.num_heads % kv_heads:
       raise ConfigError(f'model.num_kv_heads={kv_heads} must divide '
                         f'model.num_heads={self.num_heads}')
-    for name in 'mlp_dim', 'embedding_width':
-      if getattr(self, name) is not None:
-        checks.positive(self, 'model', name)
+    optional = 'mlp_dim', 'embedding_width'
+    checks.positive(
+        self, 'model', *(n for n in optional if vars(self)[n] is not None))
     if self.positions == 'rotary' and (self.width // self.num_heads) % 2:
       raise ConfigError(f'model.positions=rotary needs an even head width, '
                         f'found {self.width // self.num_heads}')
@@ -328,6 +330,7 @@ class Experiment:
 
   def validate(self):
     """Checks every group; the objective's fit to the model comes later."""
+    checks.declared(self)
     for field in dataclasses.fields(self):
       value = getattr(self, field.name)
       if hasattr(value, 'validate'):
@@ -362,6 +365,7 @@ class Comparison:
 
   def validate(self):
     """Checks the base, every objective and that names can be folders."""
+    checks.declared(self)
     self.base.validate()
     if not self.runs:
       raise ConfigError('a comparison needs at least one run')

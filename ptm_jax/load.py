@@ -95,7 +95,7 @@ def load(path, step=None):
     CheckpointError: there is no usable checkpoint.
   """
   path = pathlib.Path(path)
-  settings = serialize.read(path / 'config.json')
+  settings = serialize.read(path / 'config.json', config.Experiment)
   tokenizer = Tokenizer.load(path / 'tokenizer')
   objective = settings.objective.bind(
       settings.model, tokenizer.vocabulary, settings.data.raw_length)

@@ -104,7 +104,8 @@ def _holder(file):
     file.seek(0)
     values = json.loads(file.read(1000))
     return {'host': str(values['host']), 'pid': int(values['pid'])}
-  except (OSError, ValueError, KeyError, TypeError):
+  except (OSError, ValueError, KeyError, TypeError, OverflowError,
+          RecursionError):
     return None
 
 

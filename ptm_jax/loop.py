@@ -263,4 +263,4 @@ def _recorded_seconds(path, step):
   """Seconds of training that a run's record holds up to `step`."""
   lines = [line for line in metrics.read(path)
            if line.get('kind') == 'train' and line['step'] <= step]
-  return lines[-1]['seconds'] if lines else 0.0
+  return (lines[-1].get('seconds') or 0.0) if lines else 0.0

@@ -168,6 +168,9 @@ def recorded_leaves(folder):
     files = json.loads(seal['files'])
   for name, digest in files.items():
     with damage(f'file {name}'):
+      if '..' in pathlib.PurePath(name).parts or pathlib.PurePath(
+          name).is_absolute():
+        raise Damaged(f'file {name} lies outside its folder')
       if hash_file(folder / name) != digest:
         raise Damaged(f'file {name} has changed')
   with damage('its list of leaves cannot be read'):

@@ -30,14 +30,31 @@ def read(workdir):
   lines = []
   for number, line in enumerate(text.split('\n')[:-1], 1):
     try:
-      value = json.loads(line)
-      if not isinstance(value, dict) or not isinstance(value['step'], int):
-        raise ValueError('not an object with a step')
-    except (ValueError, KeyError) as error:
+      value = json.loads(line, parse_constant=_refuse)
+      _check(value)
+    except (ValueError, RecursionError) as error:
       raise DataError(f'{path} line {number} is damaged ({error}): delete the '
                       'line, or the run\'s folder') from error
     lines.append(value)
   return lines
+
+
+def _refuse(name):
+  raise ValueError(f'{name} is no number of JSON')
+
+
+def _check(line):
+  """Raises ValueError unless a line is what `Writer` may have written."""
+  if not isinstance(line, dict) or type(line.get('step')) is not int:
+    raise ValueError('not an object with a step')
+  if not 0 <= line['step'] < 2**31:
+    raise ValueError(f'step {line["step"]:.3g}')
+  for name, value in line.items():
+    # The windows of a skipped update are lists; all else is one value.
+    kinds = {'kind': str, 'index': list, 'epoch': list}.get(name, (int, float))
+    if value is not None and not isinstance(value, kinds) or (
+        isinstance(value, float) and not math.isfinite(value)):
+      raise ValueError(f'{name} is {value!r:.80}')
 
 
 class Writer:

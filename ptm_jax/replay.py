@@ -12,7 +12,7 @@ import pathlib
 import jax
 import numpy as np
 
-from ptm_jax import serialize, workdir
+from ptm_jax import config, serialize, workdir
 from ptm_jax.assemble import set_up
 from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.compile import compile_program
@@ -65,7 +65,7 @@ def replay(path, step, say=print):
     ConfigError: there is no such run or update, or its data has changed.
   """
   path = pathlib.Path(path)
-  settings = serialize.read(path / 'config.json')
+  settings = serialize.read(path / 'config.json', config.Experiment)
   if not 1 <= step <= settings.num_steps:
     raise ConfigError(f'{path} has updates 1 to {settings.num_steps}, and no '
                       f'update {step}')

@@ -7,8 +7,9 @@ can be named by a file.
 import dataclasses
 import difflib
 import json
+import pathlib
 
-from ptm_jax import config
+from ptm_jax import checks, config
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import FOLDERS, find, name_of
 
@@ -62,12 +63,56 @@ def from_json(values):
                 if name != 'type'})
 
 
-def read(path):
-  """The config in a `config.json`; raises ConfigError if it is unreadable."""
+def read_json(path, error=ConfigError):
+  """The object, a dict, in a JSON file that may have been damaged or edited.
+
+  Args:
+    path: of the file.
+    error: the class that is raised, in one line, if there is no such file or
+      something else is in it.
+  """
   try:
-    return from_json(json.loads(path.read_text(encoding='utf8'))['config'])
-  except (OSError, ValueError, KeyError, TypeError) as error:
+    values = json.loads(pathlib.Path(path).read_text(encoding='utf8'))
+  except OSError as found:
+    raise error(f'{path} cannot be read ({found.strerror})') from found
+  except (ValueError, RecursionError) as found:
+    raise error(f'{path} is damaged: {found}') from found
+  if not isinstance(values, dict):
+    raise error(f'{path} is damaged: not a JSON object')
+  return values
+
+
+def read(path, kind=(config.Experiment, config.Comparison)):
+  """The config in a `config.json`.
+
+  Args:
+    path: of the file.
+    kind: what is expected, `config.Experiment` or `config.Comparison`, or
+      both.
+
+  Raises:
+    ConfigError: it is unreadable, or of another kind.
+  """
+  values = read_json(path)
+  try:
+    found = from_json(values['config'])
+    if dataclasses.is_dataclass(found):
+      checks.declared(found)
+  except (KeyError, TypeError, RecursionError) as error:
     raise ConfigError(f'{path} is not a readable config: {error!r}') from error
+  except ConfigError as error:
+    raise ConfigError(f'{path}: {error}') from error
+  if not isinstance(found, kind):
+    raise ConfigError(f'{path} is of {_article(type(found))}, where '
+                      f'{_article(kind)} is expected: name another folder')
+  return found
+
+
+def _article(kinds):
+  """'an Experiment', for messages."""
+  kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+  return ' or '.join(('an ' if kind.__name__[0] in 'AEIOU' else 'a ')
+                     + kind.__name__ for kind in kinds)
 
 
 def differences(old, new, prefix=''):

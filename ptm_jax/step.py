@@ -79,7 +79,7 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
         rebuilt, hparams['coefficients'], state['params'], batch,
         stream(keys, 'dropout'), micro_batches, add_up)
     loss = total_loss(hparams['coefficients'], sums, weights)
-    grad_norm = optax.global_norm(grads)
+    grad_norm = optax.tree.norm(grads)
 
     transform = optimizers.make(optimizer, num_steps, hparams['optimizer'])
     updates, opt_state = transform.update(
@@ -105,7 +105,7 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
         'sums': sums,
         'weights': weights,
         'grad_norm': grad_norm,
-        'param_norm': optax.global_norm(state['params']),
+        'param_norm': optax.tree.norm(state['params']),
         'learning_rate': hparams['optimizer']['learning_rate']
                          * optimizers.schedule(optimizer, num_steps)(
                              state['step'] - 1),

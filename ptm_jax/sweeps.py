@@ -9,7 +9,6 @@ from the trials' own checkpoints.
 """
 
 import dataclasses
-import json
 import math
 import pathlib
 import time
@@ -19,6 +18,7 @@ from ptm_jax import (grouping, hyper, lock, metrics, report, search,
 from ptm_jax.assemble import first_error
 from ptm_jax.compile import compile_program
 from ptm_jax.compare import corpus_facts, run_and_score
+from ptm_jax.config import Experiment
 from ptm_jax.errors import ConfigError, DivergedError
 from ptm_jax.find import name_of
 from ptm_jax.measure import faster_program
@@ -100,14 +100,22 @@ class Sweep:
     return lock.hold(self.path / 'groups', patient=True)
 
   def _read(self):
-    try:
-      text = (self.path / 'sweep.json').read_text(encoding='utf8')
-      return json.loads(text)
-    except FileNotFoundError:
+    if not (self.path / 'sweep.json').exists():
       return {'trials': {}, 'groups': [], 'mapped': None}
-    except ValueError as error:
-      raise ConfigError(f'{self.path / "sweep.json"} is damaged: {error}; '
-                        'use another --workdir') from error
+    state = serialize.read_json(self.path / 'sweep.json')
+    try:
+      # A trial's name is its folder's.
+      known = state['mapped'] in (None, True, False) and all(
+          pathlib.PurePath(name).name == name and one['settings'] is not None
+          for name, one in state['trials'].items()) and all(
+              set(group['trials']) <= set(state['trials'])
+              for group in state['groups'])
+    except (AttributeError, KeyError, TypeError):
+      known = False
+    if not known:
+      raise ConfigError(f'{self.path / "sweep.json"} is damaged: use another '
+                        '--workdir')
+    return state
 
   def _extend(self, state):
     """Adds the groups that can be known now: the first trials, the survivors
@@ -176,8 +184,11 @@ class Sweep:
     return (self._folder(number) / 'done.json').exists()
 
   def _entries(self, number):
-    text = (self._folder(number) / 'done.json').read_text(encoding='utf8')
-    found = json.loads(text)
+    path = self._folder(number) / 'done.json'
+    found = serialize.read_json(path)
+    if not {'facts', 'entries'} <= set(found):
+      raise ConfigError(f'{path} is damaged: delete it, and the same command '
+                        'writes it again')
     self.facts = found['facts']
     return found['entries']
 
@@ -288,8 +299,8 @@ def read(path):
     ConfigError: there is none, or it is damaged.
   """
   path = pathlib.Path(path) / 'config.json'
-  base = serialize.read(path)
-  facts = json.loads(path.read_text(encoding='utf8'))
+  base = serialize.read(path, Experiment)
+  facts = serialize.read_json(path)
   if 'plan' not in facts:
     raise ConfigError(f'{path} is not the config of a sweep')
   return base, hyper.from_json(facts['plan']), int(facts.get('tasks', 1))

@@ -16,7 +16,7 @@ from ptm_jax import lock, processes, serialize, signals, workdir
 from ptm_jax.assemble import Setup, set_up
 from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.compile import compile_program
-from ptm_jax.config import Compute
+from ptm_jax.config import Compute, Experiment
 from ptm_jax.errors import ConfigError, PtmError
 from ptm_jax.find import name_of
 from ptm_jax.loop import Loop
@@ -121,7 +121,7 @@ def _measured_before(experiment, path):
     return None
   if not (path / 'config.json').exists():
     return None
-  before = serialize.read(path / 'config.json')
+  before = serialize.read(path / 'config.json', Experiment)
   return before.num_steps if before.budget == experiment.budget else None
 
 

@@ -14,6 +14,7 @@ import platform
 import subprocess
 
 from ptm_jax import optimizers, serialize
+from ptm_jax.config import Experiment
 from ptm_jax.errors import CheckpointError, ConfigError
 
 # Settings that leave the result as it is, so that they may change.
@@ -87,8 +88,8 @@ def refuse_changes(path, settings, corpus_hash, tokenizer_hash, step):
       names it with both values.
   """
   path = pathlib.Path(path)
-  old = serialize.read(path)
-  facts = json.loads(path.read_text(encoding='utf8'))
+  old = serialize.read(path, Experiment)
+  facts = serialize.read_json(path)
   changed = {name: values for name, values
              in serialize.differences(old, settings).items()
              if not name.startswith(_HARMLESS)}

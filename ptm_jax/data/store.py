@@ -96,7 +96,7 @@ def read_report(folder):
         encoding='utf8'))
     if not isinstance(values, dict) or 'corpus_hash' not in values:
       raise ValueError('report.json has no corpus_hash')
-  except (OSError, ValueError) as error:
+  except (OSError, ValueError, RecursionError) as error:
     raise DataError(
         f'{folder} is not a usable token store: {error}') from error
   return values

@@ -192,7 +192,8 @@ class Tokenizer:
       facts = json.loads((folder / 'tokenizer.json').read_text())
       known_hash, lossless = facts['hash'], bool(facts['lossless'])
       model = (folder / 'tokenizer.model').read_bytes()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError,
+            RecursionError) as error:
       raise DataError(f'{folder} holds no usable tokenizer: {error}') from error
     tokenizer = cls(model, lossless)
     if tokenizer.hash != known_hash:

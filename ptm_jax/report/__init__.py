@@ -14,14 +14,20 @@ def build(workdir):
     DataError: a file is missing or damaged; the message names it.
     CheckpointError: the report cannot be written.
   """
-  from ptm_jax.errors import CheckpointError
+  from ptm_jax.errors import CheckpointError, DataError
   from ptm_jax.report import comparison, data, markdown, page, sweep
   workdir = pathlib.Path(workdir)
   found = data.read(workdir)
   view = sweep if found.results.get('kind') == 'sweep' else comparison
   try:
-    for name, text in (('report.html', page.page(found, view)),
-                       ('report.md', markdown.markdown(found, view))):
+    texts = {'report.html': page.page(found, view),
+             'report.md': markdown.markdown(found, view)}
+  except (ArithmeticError, AttributeError, LookupError, StopIteration,
+          TypeError, ValueError) as error:
+    raise DataError(f'the files in {workdir} make no report, as if one of '
+                    f'them had been edited: {error!r}') from error
+  try:
+    for name, text in texts.items():
       (workdir / name).write_text(text, encoding='utf8')
   except OSError as error:
     raise CheckpointError(

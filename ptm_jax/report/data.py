@@ -1,16 +1,18 @@
 """What a report is made of, read from a work directory's files."""
 
 import dataclasses
-import json
+import functools
 import pathlib
 
 from ptm_jax import metrics, serialize
+from ptm_jax.config import Experiment
 from ptm_jax.errors import DataError
 
 # What every entry of `runs` must have, and what one of a sweep has besides.
 _ENTRY = ('metrics', 'seed', 'flops', 'seconds', 'tokens_seen',
           'tokens_with_loss', 'num_steps', 'parameters')
 _TRIAL = ('trial', 'settings', 'value', 'diverged', 'pruned')
+_json = functools.partial(serialize.read_json, error=DataError)
 
 
 @dataclasses.dataclass
@@ -54,11 +56,13 @@ def read(path):
       if name not in attention and (place / 'attention.json').exists():
         attention[name] = _json(place / 'attention.json')
       if name not in settings and (place / 'config.json').exists():
-        settings[name] = serialize.read(place / 'config.json')
+        settings[name] = serialize.read(place / 'config.json', Experiment)
       for key in (*_ENTRY, *(_TRIAL if results.get('kind') == 'sweep'
                              else ())):
         entry[key]
-  except (KeyError, TypeError, AttributeError) as error:
+    if not groups:
+      raise ValueError('it names no run')
+  except (KeyError, TypeError, AttributeError, ValueError) as error:
     raise DataError(f'{path / "results.json"} is damaged: {error!r}; run the '
                     'same command again') from error
   return Data(path, results, _json(path / 'config.json'), groups, curves,
@@ -67,24 +71,16 @@ def read(path):
 
 def _inside(path, relative):
   """A run's directory, which must lie inside the comparison's."""
-  place = (path / relative).resolve()
-  if not place.is_relative_to(path.resolve()):
+  try:
+    place = (path / relative).resolve()
+    inside = place.is_relative_to(path.resolve())
+  except (OSError, RuntimeError) as error:  # a loop of links
+    raise DataError(f'{path / "results.json"} names {relative!r:.80}: '
+                    f'{error}') from error
+  if not inside:
     raise DataError(f'{path / "results.json"} names {relative!r}, which lies '
                     'outside its folder')
   return place
-
-
-def _json(path):
-  try:
-    value = json.loads(path.read_text(encoding='utf8'))
-  except OSError as error:
-    raise DataError(f'{path} cannot be read ({error.strerror}): train the run '
-                    'first') from error
-  except ValueError as error:
-    raise DataError(f'{path} is damaged: {error}') from error
-  if not isinstance(value, dict):
-    raise DataError(f'{path} is damaged: not a JSON object')
-  return value
 
 
 def terms(entries):

@@ -45,6 +45,10 @@ def _rows(kind, folder):
     paths = [_PACKAGE / below / f'{name}.py' for name in find.names(kind)]
   rows = {}
   for path in paths:
-    text = ast.get_docstring(ast.parse(path.read_text(encoding='utf8'))) or ''
+    try:
+      tree = ast.parse(path.read_text(encoding='utf8'))
+    except (OSError, SyntaxError, ValueError) as error:
+      raise ConfigError(f'{path} is no Python file: {error}') from error
+    text = ast.get_docstring(tree) or ''
     rows[path.stem] = ' '.join(text.split('\n\n')[0].split())
   return rows
