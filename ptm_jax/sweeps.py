@@ -13,8 +13,8 @@ import math
 import pathlib
 import time
 
-from ptm_jax import (grouping, hyper, lock, metrics, report, search,
-                     serialize, workdir)
+from ptm_jax import (grouping, hyper, lock, report, search, serialize,
+                     trial_entry, workdir)
 from ptm_jax.assemble import first_error
 from ptm_jax.compile import compile_program
 from ptm_jax.compare import corpus_facts, run_and_score
@@ -227,14 +227,14 @@ class Sweep:
                                        make_program=make)
     except DivergedError as error:
       self.say(f'diverged: {", ".join(trials)} ({error})')
-      entries = [_halted(place, one)
+      entries = [trial_entry.halted(place, one)
                  for place, one in zip(places, experiments, strict=True)]
       facts = self.facts
     for name, entry, experiment in zip(trials, entries, experiments,
                                        strict=True):
       entry.update(trial=name, name=name, workdir=f'trials/{name}',
                    settings=state['trials'][name]['settings'], share=share,
-                   loss=_loss(entry, experiment))
+                   loss=trial_entry.loss(entry, experiment))
       entry['diverged'] = entry['diverged'] or entry['loss'] is None
     return entries, facts
 
@@ -304,26 +304,3 @@ def read(path):
   if 'plan' not in facts:
     raise ConfigError(f'{path} is not the config of a sweep')
   return base, hyper.from_json(facts['plan']), int(facts.get('tasks', 1))
-
-
-def _loss(entry, experiment):
-  """The training objective on the validation split, or None."""
-  terms = {name.split('/')[1]: value
-           for name, value in entry['metrics'].items()
-           if name.startswith('validation/') and name.endswith('/nll')}
-  if not terms or None in terms.values():
-    return None
-  factors = experiment.objective.coefficients()
-  return sum(factors[term] * value for term, value in terms.items())
-
-
-def _halted(place, experiment):
-  """The entry of a trial that a program of diverged trials gave up."""
-  lines = [line for line in metrics.read(place)
-           if line.get('kind') == 'train'] or [{}]
-  return {'objective': name_of(experiment.objective)[1],
-          'seed': experiment.seed, 'num_steps': lines[-1].get('step', 0),
-          'parameters': 0, 'diverged': True, 'metrics': {},
-          **{key: lines[-1].get(key, 0) for key in (
-              'skipped', 'tokens_seen', 'tokens_with_loss', 'flops',
-              'seconds')}}

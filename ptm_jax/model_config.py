@@ -1,0 +1,109 @@
+"""Settings of the Transformer: shape, blocks, form, precision."""
+
+import dataclasses
+
+from ptm_jax import checks
+from ptm_jax.errors import ConfigError
+
+
+@dataclasses.dataclass
+class Model:
+  """One Transformer, described (DESIGN, section 5).
+
+  Attributes:
+    name: module of `models/` that defines the trunk.
+    form: 'encoder', 'decoder', 'prefix', 'encoder_decoder' or 'two_tower';
+      'auto' takes the objective's first.
+    depth: layers in all; an encoder-decoder has half in each stack.
+    width: of the residual stream.
+    num_heads: attention heads; must divide `width`.
+    num_kv_heads: heads of keys and values; None means `num_heads`.
+    mlp_dim: hidden width of the feed-forward; None means 4 x width.
+    activation: 'gelu' (exact), 'gelu_tanh', 'relu', 'silu', or the gated
+      'swiglu', 'geglu'.
+    norm: 'layer' or 'rms'.
+    norm_position: 'pre' or 'post' (of the residual sum).
+    embedding_norm: whether the summed embeddings are normalised.
+    positions: 'learned', 'sinusoidal', 'rotary', 't5' (relative bias),
+      'alibi' or 'none'.
+    max_length: positions a stack can see, special tokens included.
+    num_token_types: rows of the segment embedding; 0 means none.
+    embedding_width: width of a factorised embedding; None means `width`.
+    scale_embeddings: whether embeddings are multiplied by sqrt(width).
+    share_layers: whether all layers of a stack share their parameters.
+    use_bias: whether dense layers and layer norms have biases.
+    dropout: fraction dropped from embeddings and residual branches.
+    attention_dropout: fraction of attention weights dropped.
+    scale_attention: whether scores are divided by sqrt(head_dim).
+    tied_head: whether the vocabulary head reuses the token embedding.
+    init_scale: standard deviation of the initial weights.
+    dtype: of the computation, 'float32' or 'bfloat16'.
+    param_dtype: of the parameters.
+    scan_layers: compile one layer and scan over the stack.
+    remat: recompute each layer's activations in the backward pass.
+  """
+
+  name: str = 'transformer'
+  form: str = 'auto'
+  depth: int = 2
+  width: int = 64
+  num_heads: int = 2
+  num_kv_heads: int | None = None
+  mlp_dim: int | None = None
+  activation: str = 'gelu'
+  norm: str = 'layer'
+  norm_position: str = 'pre'
+  embedding_norm: bool = False
+  positions: str = 'learned'
+  max_length: int = 512
+  num_token_types: int = 0
+  embedding_width: int | None = None
+  scale_embeddings: bool = False
+  share_layers: bool = False
+  use_bias: bool = True
+  dropout: float = 0.0
+  attention_dropout: float = 0.0
+  scale_attention: bool = True
+  tied_head: bool = True
+  init_scale: float = 0.02
+  dtype: str = 'float32'
+  param_dtype: str = 'float32'
+  scan_layers: bool = False
+  remat: bool = False
+
+  _CHOICES = {
+      'form': ('auto', 'encoder', 'decoder', 'prefix', 'encoder_decoder',
+               'two_tower'),
+      'activation': ('gelu', 'gelu_tanh', 'relu', 'silu', 'swiglu', 'geglu'),
+      'norm': ('layer', 'rms'),
+      'norm_position': ('pre', 'post'),
+      'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'alibi', 'none'),
+      'dtype': ('float32', 'bfloat16'),
+      'param_dtype': ('float32', 'bfloat16'),
+  }
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    checks.choices(self, 'model', self._CHOICES)
+    checks.positive(self, 'model', 'depth', 'width', 'num_heads', 'max_length')
+    if self.depth > 10_000:  # every layer is traced
+      raise ConfigError(f'model.depth={self.depth}: the limit is 10,000')
+    if self.width % self.num_heads:
+      raise ConfigError(
+          f'model.num_heads={self.num_heads} does not divide model.width='
+          f'{self.width}: choose a divisor, such as '
+          f'{checks.largest_divisor(self.width, self.num_heads)}')
+    kv_heads = self.num_kv_heads or self.num_heads
+    if kv_heads < 1 or self.num_heads % kv_heads:
+      raise ConfigError(f'model.num_kv_heads={kv_heads} must divide '
+                        f'model.num_heads={self.num_heads}')
+    for name in 'mlp_dim', 'embedding_width':
+      if getattr(self, name) is not None:
+        checks.positive(self, 'model', name)
+    if self.positions == 'rotary' and (self.width // self.num_heads) % 2:
+      raise ConfigError(f'model.positions=rotary needs an even head width, '
+                        f'found {self.width // self.num_heads}')
+    checks.fraction(self, 'model', 'dropout', 'attention_dropout')
+    if self.num_token_types < 0:
+      raise ConfigError(f'model.num_token_types={self.num_token_types} is '
+                        'negative; 0 means none')
