@@ -37,8 +37,8 @@ class Detect:
   def score(self, params, hidden, shown, batch):
     """The term, given the trunk's states and what it was shown."""
     return losses.binary_cross_entropy(
-        self.scores(params, hidden), (shown != batch['tokens']).astype(jnp.int32),
-        self.weights(batch))
+        self.scores(params, hidden),
+        (shown != batch['tokens']).astype(jnp.int32), self.weights(batch))
 
   def scores(self, params, hidden):
     """Logits of every token, `[batch, length]`."""

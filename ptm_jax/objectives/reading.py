@@ -25,8 +25,8 @@ class Reader:
 
     Returns:
       A list, one float32 `[batch, heads, length', length']` per layer (of the
-      encoder or the forward tower where there are two stacks), and the ids read, int32
-      `[batch, length']`.
+      encoder or the forward tower where there are two stacks), and the ids
+      read, int32 `[batch, length']`.
     """
     stack, _, sown = self._watch(params, windows)
     side = _SIDES.get(self.model.form, 'stack')

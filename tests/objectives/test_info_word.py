@@ -55,7 +55,7 @@ def test_contrast_by_hand():
   others = jnp.asarray([[1., 0.], [3., 1.], [1., 0.], [0., 1.]])
   contents = jnp.asarray([[1, 2], [1, 3], [4, 4], [4, 4]])
   term = info_word.contrast(states, others, contents, jnp.ones(4), 2)
-  # Scores over sqrt(2): [[1, 3], [0, 2]]; the first takes the wrong one, the second its own.
+  # The scores are [[1, 3], [0, 2]]: the first takes the wrong one.
   np.testing.assert_allclose(
       term.nll[:, 0], [np.log(1 + np.e**2), np.log(1 + np.e**-2), 0, 0],
       atol=1e-6)

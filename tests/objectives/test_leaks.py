@@ -19,7 +19,8 @@ EXEMPT = {**{name: {name} for name in (
           'word_structure': {'mlm', 'order'},
           'substituted_token': {'detection'},
           'shuffled_token': {'detection'},
-          'masked_next_token': {'mntp'}, 'masked': {'mlm'}, 'span_boundary': {'mlm', 'sbo'},
+          'masked_next_token': {'mntp'}, 'masked': {'mlm'},
+          'span_boundary': {'mlm', 'sbo'},
           'replaced_token': {'generator', 'discriminator'}}
 
 
