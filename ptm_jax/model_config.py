@@ -12,8 +12,8 @@ class Model:
 
   Attributes:
     name: module of `models/` that defines the trunk.
-    form: 'encoder', 'decoder', 'prefix', 'encoder_decoder' or 'two_tower';
-      'auto' takes the objective's first.
+    form: 'encoder', 'decoder', 'prefix', 'encoder_decoder', 'two_tower'
+      or 'two_stream'; 'auto' takes the objective's first.
     depth: layers in all; an encoder-decoder has half in each stack.
     width: of the residual stream.
     num_heads: attention heads; must divide `width`.
@@ -25,7 +25,7 @@ class Model:
     norm_position: 'pre' or 'post' (of the residual sum).
     embedding_norm: whether the summed embeddings are normalised.
     positions: 'learned', 'sinusoidal', 'rotary', 't5' (relative bias),
-      'alibi' or 'none'.
+      'alibi', 'transformer_xl' (relative, see `models.relative`) or 'none'.
     max_length: positions a stack can see, special tokens included.
     num_token_types: rows of the segment embedding; 0 means none.
     embedding_width: width of a factorised embedding; None means `width`.
@@ -73,11 +73,12 @@ class Model:
 
   _CHOICES = {
       'form': ('auto', 'encoder', 'decoder', 'prefix', 'encoder_decoder',
-               'two_tower'),
+               'two_tower', 'two_stream'),
       'activation': ('gelu', 'gelu_tanh', 'relu', 'silu', 'swiglu', 'geglu'),
       'norm': ('layer', 'rms'),
       'norm_position': ('pre', 'post'),
-      'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'alibi', 'none'),
+      'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'alibi',
+                    'transformer_xl', 'none'),
       'dtype': ('float32', 'bfloat16'),
       'param_dtype': ('float32', 'bfloat16'),
   }
@@ -100,6 +101,9 @@ class Model:
     for name in 'mlp_dim', 'embedding_width':
       if getattr(self, name) is not None:
         checks.positive(self, 'model', name)
+    if self.positions == 'transformer_xl' and self.width % 2:
+      raise ConfigError(f'model.positions=transformer_xl needs an even width, '
+                        f'found model.width={self.width}')
     if self.positions == 'rotary' and (self.width // self.num_heads) % 2:
       raise ConfigError(f'model.positions=rotary needs an even head width, '
                         f'found {self.width // self.num_heads}')

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.layers import Dense, dropout, residual_scale
 from ptm_jax.models.positions import rotate
+from ptm_jax.models.relative import RelativeScores
 
 # Added to the scores of what may not be seen, and the least a row's largest
 # score may count as: a row that sees nothing then sums to exactly 0.
@@ -183,9 +184,11 @@ class Attention(nn.Module):
 
     Args:
       x: `[batch, query, width]`.
-      context: `[batch, key, width]`, `x` itself for self attention.
+      context: `[batch, key, width]`; for self attention `x`, or its first
+        rows if the others show nothing.
       structure: `Structure`.
-      positions: int32 `[batch, query]` for rotary self attention, or None.
+      positions: int32 `[batch, query]` for self attention whose queries or
+        scores need them ('rotary', 'transformer_xl'), or None.
       bias: float32 `[batch, heads, query, key]` or None.
       keys: one jax key per example for dropout, or None.
 
@@ -201,9 +204,15 @@ class Attention(nn.Module):
                 ('embed', 'kv', 'head_dim'), name='key')(context)
     value = Dense(model, (kv_heads, head_dim),
                   ('embed', 'kv', 'head_dim'), name='value')(context)
-    if positions is not None:
-      query, key = rotate(query, positions), rotate(key, positions)
     scale = 1 / math.sqrt(head_dim) if model.scale_attention else 1.0
+    if positions is not None:
+      places = positions[:, :context.shape[1]]
+      if model.positions == 'rotary':
+        query, key = rotate(query, positions), rotate(key, places)
+      else:
+        query, scores = RelativeScores(model, name='relative')(
+            query, positions, places)
+        bias = scale * scores
     if self.is_mutable_collection('intermediates'):
       self.sow('intermediates', 'weights',
                attention_weights(query, key, structure, bias, scale))

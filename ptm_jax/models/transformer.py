@@ -41,7 +41,8 @@ class Block(nn.Module):
     Args:
       x: `[batch, length, width]`.
       index: int32, the layer's number, for its random streams.
-      shared: what all layers read: `structure`, `positions` (rotary), `bias`,
+      shared: what all layers read: `structure`, `positions` (rotary,
+        Transformer-XL), `bias`,
         `keys`, and for cross attention `encoded` and `cross_structure`.
 
     Returns:
@@ -61,9 +62,11 @@ class Block(nn.Module):
     def own(name):
       return None if keys is None else stream(keys, name)
 
+    # Queries of a second stream stand behind all keys and show nothing.
+    num_keys = shared['structure'].key_segments.shape[1]
     x = sublayer('attention', lambda y: Attention(
         model, name='attention')(
-            y, y, shared['structure'], shared.get('positions'),
+            y, y[:, :num_keys], shared['structure'], shared.get('positions'),
             shared.get('bias'), own('attention_weights')), x)
     if self.cross:
       x = sublayer('cross_attention', lambda y: Attention(
@@ -146,18 +149,23 @@ class Inputs(nn.Module):
 def shared_inputs(model, stack, structure, bias, keys):
   """What all layers of a stack read, as `Block` says."""
   shared = {'structure': structure, 'keys': keys}
-  if model.positions == 'rotary':
-    shared['positions'] = stack['positions']
+  positions = stack['positions']
+  places = positions[:, :structure.key_segments.shape[1]]
+  if model.positions in ('rotary', 'transformer_xl'):
+    shared['positions'] = positions
   elif model.positions == 't5':
-    shared['bias'] = bias(stack['positions'], stack['positions'])
+    shared['bias'] = bias(positions, places)
   elif model.positions == 'alibi':
-    shared['bias'] = position_kinds.alibi(
-        stack['positions'], stack['positions'], model.num_heads)
+    shared['bias'] = position_kinds.alibi(positions, places, model.num_heads)
   return shared
 
 
 class Trunk(nn.Module):
-  """One stack: 'encoder', 'decoder' or 'prefix' by its `form`.
+  """One stack: 'encoder', 'decoder', 'prefix' or 'two_stream' by its `form`.
+
+  Two streams share all parameters (Yang et al. 2019, arXiv:1906.08237, section
+  2.3), so they are rows of one stack: the content, and behind it the queries,
+  which read the content and are read by nobody.
 
   Attributes:
     model: `config.Model`.
@@ -176,8 +184,9 @@ class Trunk(nn.Module):
     Args:
       stack: dict of int32 `[batch, length]`: `inputs`, `positions`,
         `segment_ids` (0 = padding), optionally `token_types`,
-        `prefix_length` `[batch]`, `visibility` bool `[batch, length, length]`
-        and `offset` float `[batch, length, embedding width]`.
+        `prefix_length` `[batch]`, `visibility` bool `[batch, length, keys]`,
+        its keys the first rows (with two streams, the content), and
+        `offset` float `[batch, length, embedding width]`.
       keys: one jax key per example for dropout, or None.
 
     Returns:
@@ -189,9 +198,11 @@ class Trunk(nn.Module):
                        name='token_embedding')
     x = Inputs(model, tokens, name='inputs')(stack, keys)
     segments = stack['segment_ids']
+    visibility = stack.get('visibility')
+    num_keys = (segments if visibility is None else visibility).shape[-1]
     structure = Structure(
-        segments, segments, stack.get('prefix_length'),
-        stack.get('visibility'), causal=self.form != 'encoder')
+        segments, segments[:, :num_keys], stack.get('prefix_length'),
+        visibility, causal=self.form in ('decoder', 'prefix'))
     bias = None
     if model.positions == 't5':
       bias = position_kinds.RelativeBias(

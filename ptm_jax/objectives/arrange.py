@@ -83,3 +83,28 @@ def opened(window, first_id):
   around['segment_ids'] = jnp.where(inside, around['segment_ids'], 0)
   around['positions'] = jnp.where(inside, around['positions'], 0)
   return {name: values[:-1] for name, values in around.items()}
+
+
+def paired(window, cut, first_id, last_id):
+  """As `surround`, with one more `last_id` that ends a first part.
+
+  Args:
+    window: as for `surround`.
+    cut: int32, text tokens in the first part; the token that ends it belongs
+      to the document that its last token belongs to.
+
+  Returns:
+    dict of `[length + 3]` arrays, and `parts` int32: 0 on the first part and
+    the tokens around it, 1 behind.
+  """
+  around = surround(window, first_id, last_id)
+  index = jnp.arange(around['tokens'].shape[0] + 1, dtype=jnp.int32)
+  middle = index == cut + 1
+  # The middle is a copy of its left neighbour, but for what it shows.
+  pair = {name: values[index - (index > cut)]
+          for name, values in around.items()}
+  pair.update({name: jnp.where(middle, 0, pair[name])
+               for name in (*planes(window), 'candidates')})
+  return {**pair, 'tokens': jnp.where(middle, last_id, pair['tokens']),
+          'positions': restart_positions(pair['segment_ids']),
+          'parts': (index > cut + 1).astype(jnp.int32)}

@@ -85,8 +85,12 @@ class BaseObjective(reading.Reader, config.Component):
     return {}
 
   def lengths(self):
-    """Positions that each stack sees, by stack: `{'inputs': 130}`."""
+    """Rows of each stack: `{'inputs': 130}`."""
     raise NotImplementedError
+
+  def num_positions(self):
+    """Different positions that a table must hold."""
+    return max(self.lengths().values())
 
   def coefficients(self):
     """The factor of each term in the training loss, by term."""
@@ -193,7 +197,7 @@ class BaseObjective(reading.Reader, config.Component):
     bound.vocabulary, bound.raw_length = vocabulary, raw_length
     bound.sizes = dict(bound.make_sizes(), **(sizes or {}))
     bound.numbers, bound.progress = bound.make_numbers(), np.float32(1)
-    longest = max(bound.lengths().values())
+    longest = bound.num_positions()
     if longest > model.max_length and model.positions == 'learned':
       raise ConfigError(
           f'data.raw_length={raw_length} needs {longest} positions with '

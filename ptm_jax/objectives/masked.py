@@ -62,7 +62,75 @@ class Cloze(base.BaseObjective):
 
 
 @dataclasses.dataclass
-class Objective(Cloze):
+class Hidden(Cloze):
+  """What all share that hide tokens as BERT does; `choose` says which.
+
+  Attributes:
+    rate: fraction of the tokens that is hidden, and carries loss.
+    mask_share: fraction of those that show `[MASK]`.
+    random_share: fraction that shows a random text token; the rest stays.
+  """
+
+  rate: float = 0.15
+  mask_share: float = 0.8
+  random_share: float = 0.1
+
+  traced = ('rate', 'mask_share', 'random_share')
+  together = False  # whether a run of noise is shown in one way
+
+  def validate(self):
+    checks.fraction(self, 'objective', 'rate', open_low=True)
+    check_shares(self.mask_share, self.random_share)
+
+  def make_numbers(self):
+    return {'mask_share': np.float32(self.mask_share),
+            'random_share': np.float32(self.random_share)}
+
+  def coefficients(self):
+    return {'mlm': 1.0}
+
+  def choose(self, key, arranged):
+    """Which tokens are noise, bool `[length]`, and the places to predict,
+    int32 `[sizes['predictions']]`, the noise first."""
+    raise NotImplementedError
+
+  def noise(self, key, arranged):
+    hidden, predicted = self.choose(stream(key, 'positions'), arranged)
+    inputs, unseen = self.show(stream(key, 'show'), arranged, hidden)
+    return {
+        'inputs': inputs,
+        'segment_ids': arranged['segment_ids'],
+        'positions': arranged['positions'],
+        'targets': arranged['tokens'],
+        'weights': hidden.astype(jnp.float32),
+        'predicted': predicted,
+        'noise': hidden,
+        'hidden': unseen,
+    }
+
+  def show(self, key, arranged, hidden):
+    """What the input shows, int32 `[length]`, and where it hides the text,
+    bool `[length]`."""
+    return noise.show_channel(
+        key, arranged['tokens'], hidden, self.numbers['mask_share'],
+        self.numbers['random_share'], self.vocabulary,
+        self.together)
+
+  def score(self, params, hidden, batch):
+    return {'mlm': self.recover(params, hidden, batch)}
+
+  def visibility(self, batch):
+    segments = batch['segment_ids']
+    return {'mlm': {'inputs': base.same_segment(
+        base.at(segments, batch['predicted']), segments)}}
+
+  def exempt(self, batch):
+    # A predicted token that is kept shows itself, and only in its place.
+    return {'mlm': {'inputs': batch['noise'] & ~batch['hidden']}}
+
+
+@dataclasses.dataclass
+class Objective(Hidden):
   """Masked LM (BERT, RoBERTa and what came after) on `[CLS] text [SEP]`.
 
   The number of hidden tokens n of a text of L tokens, special ones counted,
@@ -80,9 +148,6 @@ class Objective(Cloze):
       Chinese; here a gazetteer or statistics of the text mark them.
 
   Attributes:
-    rate: fraction of the tokens that is hidden, and carries loss.
-    mask_share: fraction of those that show `[MASK]`.
-    random_share: fraction that shows a random text token; the rest stays.
     unit: what is hidden together, of `UNITS`.
     max_predictions: most predictions in an example; None is no limit.
     max_words: most words in a run; None is 3 for 'ngram', 10 for 'span'.
@@ -92,9 +157,6 @@ class Objective(Cloze):
       how many noises each window has (BERT has 10), taken in turn.
   """
 
-  rate: float = 0.15
-  mask_share: float = 0.8
-  random_share: float = 0.1
   unit: str = 'token'
   max_predictions: int | None = None
   max_words: int | None = None
@@ -102,12 +164,11 @@ class Objective(Cloze):
   gazetteer: str = ''
   static_masks: int | None = None
 
-  traced = ('rate', 'mask_share', 'random_share', 'max_predictions',
-            'span_stop')
+  traced = (*Hidden.traced, 'max_predictions', 'span_stop')
 
   def validate(self):
-    checks.fraction(self, 'objective', 'rate', 'span_stop', open_low=True)
-    check_shares(self.mask_share, self.random_share)
+    super().validate()
+    checks.fraction(self, 'objective', 'span_stop', open_low=True)
     checks.choices(self, 'objective', {'unit': UNITS})
     for name in 'max_predictions', 'max_words', 'static_masks':
       if getattr(self, name) is not None:
@@ -124,8 +185,7 @@ class Objective(Cloze):
   # --- numbers and sizes ----------------------------------------------------
 
   def make_numbers(self):
-    numbers = {'mask_share': np.float32(self.mask_share),
-               'random_share': np.float32(self.random_share)}
+    numbers = super().make_numbers()
     if self.unit in _MARKED:
       return dict(numbers, rate=np.float32(self.rate))
     numbers['num_predictions'] = self.counts(self.rate)
@@ -149,28 +209,13 @@ class Objective(Cloze):
         rate, self.raw_length, self.max_predictions,
         _span_count if self.unit == 'span' else _token_count)
 
-  def coefficients(self):
-    return {'mlm': 1.0}
+  # --- which tokens are noise -----------------------------------------------
 
-  # --- noise ----------------------------------------------------------------
-
-  def noise(self, key, arranged):
-    hidden, predicted = self.choose(stream(key, 'positions'), arranged)
-    inputs, unseen = self.show(stream(key, 'show'), arranged, hidden)
-    return {
-        'inputs': inputs,
-        'segment_ids': arranged['segment_ids'],
-        'positions': arranged['positions'],
-        'targets': arranged['tokens'],
-        'weights': hidden.astype(jnp.float32),
-        'predicted': predicted,
-        'noise': hidden,
-        'hidden': unseen,
-    }
+  @property
+  def together(self):
+    return self.unit == 'span'
 
   def choose(self, key, arranged):
-    """Which tokens are noise, bool `[length]`, and the places to predict,
-    int32 `[sizes['predictions']]`, the noise first."""
     candidates, size = arranged['candidates'], self.sizes['predictions']
     if self.unit in _MARKED:
       hidden = units.independent(
@@ -188,26 +233,6 @@ class Objective(Cloze):
   def count(self, total):
     """How many of `total` tokens, int32, are noise where that is exact."""
     return self.number('num_predictions')[total]
-
-  def show(self, key, arranged, hidden):
-    """What the input shows, int32 `[length]`, and where it hides the text,
-    bool `[length]`."""
-    return noise.show_channel(
-        key, arranged['tokens'], hidden, self.numbers['mask_share'],
-        self.numbers['random_share'], self.vocabulary,
-        together=self.unit == 'span')
-
-  def score(self, params, hidden, batch):
-    return {'mlm': self.recover(params, hidden, batch)}
-
-  def visibility(self, batch):
-    segments = batch['segment_ids']
-    return {'mlm': {'inputs': base.same_segment(
-        base.at(segments, batch['predicted']), segments)}}
-
-  def exempt(self, batch):
-    # A predicted token that is kept shows itself, and only in its place.
-    return {'mlm': {'inputs': batch['noise'] & ~batch['hidden']}}
 
 
 def _token_count(rate, length):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ptm_jax.data.annotations.spans import BEGINS, GOES_ON
 from ptm_jax.data.flags import WORD_START
+from ptm_jax.objectives import noise
 from ptm_jax.rng import stream
 
 
@@ -144,6 +145,55 @@ def spans(key, starts, candidates, count, law):
   # Going through tokens in random order and leaving out the hidden ones is to
   # draw from those that are left.
   return _fill(_shuffled(key, candidates), count, take, jnp.sum(candidates))
+
+
+def contexts(key, starts, candidates, count, law, context):
+  """Hides spans, each somewhere in a stretch of text `context` + 1 times as
+  long, stretch after stretch; then single tokens until the count is reached.
+
+  A span of n tokens begins at the first word start behind a random part of
+  the `context` * n tokens around it, and ends n tokens later, be it inside a
+  word. The one that would reach the end of the text is left out.
+
+  Args:
+    key, starts, candidates, count, law: as for `runs`; the law counts tokens.
+    context: static; tokens around each token of a span.
+
+  Returns:
+    bool `[length]`, exactly `count` of them.
+
+  Reference: Yang et al. 2019, arXiv:1906.08237, section 3.1, and its released
+  code.
+  """
+  length = starts.shape[0]
+  index = jnp.arange(length, dtype=jnp.int32)
+  end = length - jnp.argmax(candidates[::-1])
+  following = jax.lax.cummin(
+      jnp.where(starts & candidates, index, length), reverse=True)
+  drawn = _draw_lengths(stream(key, 'lengths'), length, law)
+  parts = jax.random.uniform(stream(key, 'parts'), (length,))
+
+  def more(state):
+    _, place, _, left = state
+    return (place < end) & (left > 0)
+
+  def step(state):
+    number, place, hidden, left = state
+    size = jnp.minimum(drawn[number], left)
+    before = (parts[number] * size * context).astype(jnp.int32)
+    begin = jnp.where(place + before < length, following[
+        jnp.minimum(place + before, length - 1)], length)
+    fits = begin + size < end
+    new = fits & (index >= begin) & (index < begin + size)
+    place = jnp.where(fits, begin + size + context * size - before, length)
+    return number + 1, place, hidden | new, left - fits * size
+
+  _, _, hidden, left = jax.lax.while_loop(
+      more, step, (jnp.int32(0), jnp.argmax(candidates).astype(jnp.int32),
+                   jnp.zeros((length,), bool), jnp.asarray(count, jnp.int32)))
+  rest, _ = noise.distinct_positions(
+      stream(key, 'rest'), candidates & ~hidden, left, 0)
+  return hidden | rest
 
 
 def independent(key, starts, candidates, rate, most):

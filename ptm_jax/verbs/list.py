@@ -4,7 +4,9 @@ import ast
 import json
 import pathlib
 
-from ptm_jax import find
+from ptm_jax import budget, config, find, presets
+from ptm_jax.command_line import load_config, load_plan
+from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import ConfigError
 
 _KINDS = ('objectives', 'models', 'corpora', 'tasks', 'experiments')
@@ -12,7 +14,9 @@ _PACKAGE = pathlib.Path(find.__file__).parent
 
 
 class Verb:
-  """Lists what there is: `list`, or `list objectives` for one kind."""
+  """Lists what there is: `list`, or `list objectives` for one kind; `list
+  models` counts the parameters of each named model at each size.
+  """
 
   takes_config = False
   argument = 'kind'
@@ -27,19 +31,56 @@ class Verb:
                         f'{", ".join(_KINDS)}')
     kinds = [flags.kind] if flags.kind else _KINDS
     table = {kind: _rows(kind, flags.folder) for kind in kinds}
+    if flags.kind == 'models':
+      table = {'models': {
+          name: {'summary': summary, **parameters(
+              pathlib.Path(flags.folder) / f'{name}.py')}
+          for name, summary in table['models'].items()}}
     if flags.json:
       print(json.dumps(table, indent=1))
       return
     for kind, rows in table.items():
       print(f'{kind}:')
       for name, summary in rows.items():
-        print(f'  {name:20} {summary}')
+        print(f'  {name:20} {_line(summary)}')
+
+
+def _line(row):
+  """A row as text: a sentence, or a model's sizes."""
+  if isinstance(row, str):
+    return row
+  return '  '.join([*(f'{size} {row[size] / 1e6:.1f}M'
+                      for size in presets.SIZES), row['summary']])
+
+
+def parameters(path):
+  """Parameters of what an experiment pre-trains, its trunk, by size.
+
+  Heads and a generator are left out, as in the papers' counts. Nothing is
+  computed but shapes.
+  """
+  found = {}
+  for size in presets.SIZES:
+    experiment = load_config(f'{path}:{size}')
+    objective = experiment.objective.bind(
+        experiment.model, Vocabulary(experiment.tokenizer.vocab_size),
+        experiment.data.raw_length)
+    found[size] = budget.num_parameters(objective)[1]
+  return found
+
+
+def _is_model(path):
+  """Whether an experiment file describes one model, and no study of some."""
+  return not load_plan(str(path)) and isinstance(
+      load_config(str(path)), config.Experiment)
 
 
 def _rows(kind, folder):
-  """`{name: first sentence of the docstring}`; nothing is imported."""
-  if kind == 'experiments':
+  """`{name: first sentence of the docstring}`."""
+  if kind in ('experiments', 'models'):
     paths = sorted(pathlib.Path(folder).glob('*.py'))
+    if kind == 'models':
+      paths = [path for path in paths if _is_model(path)]
   else:
     below = find.FOLDERS[kind][0]
     paths = [_PACKAGE / below / f'{name}.py' for name in find.names(kind)]

@@ -16,6 +16,7 @@ EXEMPT = {**{name: {name} for name in (
     'sentence_reordering', 'sentence_structure')},
           'info_word': {'mlm', 'dim'},
           'electric': {'discriminator'},
+          'permuted_masked': {'plm'}, 'unilm': {'mlm'},
           'word_structure': {'mlm', 'order'},
           'substituted_token': {'detection'},
           'shuffled_token': {'detection'},

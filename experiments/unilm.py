@@ -1,0 +1,40 @@
+"""UniLM: one encoder under bidirectional, one-sided and sequence masks.
+
+  python experiments/unilm.py --config=:tiny --workdir=runs/unilm
+
+Paper: Dong et al. 2019, arXiv:1905.03197. Base is the published configuration
+of its one size: 24 layers, width 1024, batches of 330 x 512 tokens, 770
+thousand updates; the paper starts from BERT large and has a next-sentence
+term, this starts from random parameters and has none.
+
+@@
+"""
+
+from ptm_jax import config, presets
+from ptm_jax.data.corpora import python_docs
+from ptm_jax.objectives import unilm
+
+
+def get_config(arg=None):
+  """'base', 'small' or 'tiny', and kinds such as 'corpus=text'."""
+  size, kinds = presets.parse(arg)
+  experiment = config.Experiment(
+      objective=kinds.get('objective', unilm.Objective()),
+      corpus=kinds.get('corpus', python_docs.Corpus()),
+      model=config.Model(
+          depth=24, width=1024, num_heads=16, activation='gelu',
+          norm_position='post', embedding_norm=True, positions='learned',
+          max_length=512, num_token_types=6, dropout=0.1,
+          attention_dropout=0.1),
+      tokenizer=config.Tokenizer(vocab_size=28996),
+      data=config.Data(raw_length=509, batch_size=330),
+      optimizer=config.Optimizer(
+          learning_rate=3e-5, schedule='linear', warmup_steps=40_000,
+          b2=0.999, eps=1e-6),
+      num_steps=770_000)
+  return presets.shrink(experiment, size)
+
+
+if __name__ == '__main__':
+  from ptm_jax.__main__ import run_experiment
+  run_experiment(__file__)

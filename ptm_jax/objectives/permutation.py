@@ -1,0 +1,176 @@
+"""Permutation language modelling: predict hidden tokens in a random order,
+each from the text that is left and from those before it.
+
+Reference: Yang et al. 2019, arXiv:1906.08237, sections 2.2 to 2.4, and its
+released code for which tokens are predicted.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ptm_jax import checks, losses
+from ptm_jax.models.heads import LMHead
+from ptm_jax.objectives import base, masked, noise, units
+from ptm_jax.rng import stream
+
+
+@dataclasses.dataclass
+class Ordered(masked.Cloze):
+  """What both objectives share that predict in an order, with two streams.
+
+  A row of content knows its own token, a query only its place; both read the
+  content. Everything follows from each token's `rank`: 0 for context, 1, 2 ...
+  for predicted tokens in their order.
+  """
+
+  forms = ('two_stream',)
+  compensated = False  # whether content also holds masks, at hidden places
+
+  def num_positions(self):
+    return self.raw_length + 2
+
+  def lengths(self):
+    copies = 2 if self.compensated else 1
+    return {'inputs': (self.raw_length + 2
+                       + copies * self.sizes['predictions'])}
+
+  def make_sizes(self):
+    return {'predictions': int(self.make_numbers()['num_predictions'].max())}
+
+  def coefficients(self):
+    return {'plm': 1.0}
+
+  def example(self, arranged, hidden, rank, masks):
+    """A training example.
+
+    Args:
+      arranged: an arranged example.
+      hidden: bool `[length]`, the tokens that are predicted.
+      rank: int32 `[length]`, as the class says.
+      masks: int32 `[length]`, what is shown in the place of a token.
+
+    Returns:
+      As `noise`; `targets`, `weights` and `predicted` are `[predictions]`.
+    """
+    predicted = noise.first_places(hidden, self.sizes['predictions'])
+    copies = 2 if self.compensated else 1
+
+    def rows(content, others):
+      return jnp.concatenate([content, *[others[predicted]] * copies])
+
+    return {
+        'inputs': rows(arranged['tokens'], masks),
+        'segment_ids': rows(*[arranged['segment_ids']] * 2),
+        'positions': rows(*[arranged['positions']] * 2),
+        'rank': rank,
+        'predicted': predicted,
+        'targets': arranged['tokens'][predicted],
+        'weights': hidden[predicted].astype(jnp.float32),
+        'noise': hidden,
+    }
+
+  def seen(self, batch):
+    """What each row may see of the content, bool `[batch, rows, content]`.
+
+    The query of a token sees what a content row of the rank before it sees:
+    the tokens up to that rank and, if there are any, the masks behind it.
+    """
+    rank = batch['rank']
+    own = base.at(rank, batch['predicted'])
+    rows = [rank, own - 1]
+    if self.compensated:
+      rows.insert(1, jnp.zeros_like(own))
+    rows = jnp.concatenate(rows, 1)[:, :, None]
+    seen = rank[:, None] <= rows
+    if self.compensated:
+      seen = jnp.concatenate([seen, own[:, None] > rows], 2)
+    return seen
+
+  def loss(self, keys, params, batch):
+    stack = dict(base.stack_of(batch), visibility=self.seen(batch))
+    hidden = self.trunk().apply({'params': params['trunk']}, stack, keys)
+    queries = hidden[:, -batch['targets'].shape[1]:]
+    return {'plm': losses.cross_entropy(
+        *base.apply_head(self._head(), params, queries, self.model),
+        batch['targets'], batch['weights'])}
+
+  def visibility(self, batch):
+    segments, count = batch['segment_ids'], batch['targets'].shape[1]
+    content = self.seen(batch)[:, -count:]
+    if self.compensated:
+      # Context reads all masks, and every query reads context.
+      own = base.at(batch['rank'], batch['predicted'])
+      content = content | jnp.pad(
+          own > 0, ((0, 0), (batch['rank'].shape[1], 0)))[:, None]
+    itself = jnp.broadcast_to(jnp.eye(count, dtype=bool),
+                              (content.shape[0], count, count))
+    return {'plm': {'inputs': jnp.concatenate([content, itself], 2)
+                    & base.same_segment(segments[:, -count:], segments)}}
+
+
+@dataclasses.dataclass
+class Objective(Ordered):
+  """Permutation LM (XLNet) on `[CLS] text [SEP]`, without memory.
+
+  The query vector is the embedding of `[MASK]`, which no other row shows.
+  Special tokens are context. Tokens of a block come before those of the next
+  and in random order within it; unlike the released code, a first block's
+  content sees the context of all blocks.
+
+  Attributes:
+    rate: fraction of the tokens, special ones counted, that is predicted;
+      rounded down, at least 1.
+    max_span: most tokens in a span; n has a chance proportional to 1 / n.
+    context: tokens around each token of a span, see `units.contexts`.
+    block: tokens whose order is drawn together.
+  """
+
+  rate: float = 1 / 6
+  max_span: int = 5
+  context: int = 6
+  block: int = 256
+
+  traced = ('rate',)
+
+  def validate(self):
+    checks.fraction(self, 'objective', 'rate', open_low=True)
+    checks.positive(self, 'objective', 'max_span', 'context', 'block')
+
+  def make_numbers(self):
+    return {'num_predictions': masked.count_table(
+        self.rate, self.raw_length, count=_count)}
+
+  def _head(self):
+    return LMHead(self.model, self.vocabulary.size, transform=False, bias=True)
+
+  def noise(self, key, arranged):
+    total = jnp.sum(arranged['segment_ids'] > 0)
+    hidden = units.contexts(
+        stream(key, 'positions'), units.word_starts(arranged),
+        arranged['candidates'], self.number('num_predictions')[total],
+        np.asarray(units.ngram_law(self.max_span)), self.context)
+    rank = draw_ranks(stream(key, 'order'), hidden, self.block)
+    return self.example(arranged, hidden, rank, jnp.full(
+        hidden.shape, self.vocabulary.mask_id, jnp.int32))
+
+
+def _count(rate, length):
+  return max(1, math.floor(rate * length + 1e-9))
+
+
+def draw_ranks(key, hidden, block):
+  """A random order of the hidden tokens, block after block.
+
+  Returns:
+    int32 `[length]`: 1, 2 ... for hidden tokens, 0 for the others.
+  """
+  length = hidden.shape[0]
+  draws = jax.random.uniform(key, hidden.shape)
+  draws = jnp.where(hidden, draws + jnp.arange(length) // block, length)
+  order = jnp.zeros((length,), jnp.int32).at[jnp.argsort(draws)].set(
+      jnp.arange(1, length + 1, dtype=jnp.int32))
+  return jnp.where(hidden, order, 0)

@@ -1,0 +1,38 @@
+"""`list models`: named models have as many parameters as their papers say."""
+
+import json
+import pathlib
+
+import pytest
+
+from ptm_jax import __main__
+
+EXPERIMENTS = pathlib.Path(__file__).parent.parent / 'experiments'
+# Millions, as published; of the base, the one size of a paper included.
+PUBLISHED = {'gpt': 117, 'gpt2': 124, 'bert': 110, 'roberta': 125, 't5': 220,
+             'electra': 14, 'unilm': 340}
+
+
+@pytest.fixture(scope='module')
+def listed():
+  """What `list models --json` prints."""
+  with pytest.MonkeyPatch.context() as patch:
+    printed = []
+    patch.setattr('builtins.print', lambda text, **_: printed.append(text))
+    assert __main__.main(['list', 'models', '--json',
+                          f'--folder={EXPERIMENTS}']) == 0
+  return json.loads(printed[0])['models']
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_base_is_as_large_as_published(listed, name):
+  # Poolers, the ids of special tokens and the paper's rounding: within 4 %.
+  assert listed[name]['base'] / 1e6 == pytest.approx(PUBLISHED[name], rel=.04)
+
+
+def test_every_model_has_its_sizes_and_studies_are_none(listed):
+  files = {path.stem for path in EXPERIMENTS.glob('*.py')}
+  assert set(listed) == {name for name in files if not name.startswith(
+      ('sweep_', 'compare_'))}
+  for row in listed.values():
+    assert row['tiny'] < row['small'] < row['base'] and row['summary']
