@@ -27,11 +27,6 @@ LEVELS = (
     ('verbs',),
     ('__main__',),
 )
-<<<<<<< HEAD
-=======
-# Settings belong together: one file longer than the others.
-LONG = {'config.py': 395}
->>>>>>> 8d69d53 (Notes on two streams; list models in the README)
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 FILES = sorted(PACKAGE.rglob('*.py'))
 
