@@ -7,7 +7,9 @@ learners'. Base is the smallest published model: 12 layers, width 768, 124
 million parameters, batches of 512 x 1024 tokens. The paper gives neither rate
 nor number of updates: the rate is GPT's, the number ours.
 
-@@
+Time: tiny 44 s on two busy cores, the preparation of the corpus included.
+Result: tiny 4.52 nats a token, at the unigram loss of 4.53: 50 updates are too
+few.
 """
 
 from ptm_jax import config, presets

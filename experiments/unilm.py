@@ -7,7 +7,9 @@ of its one size: 24 layers, width 1024, batches of 330 x 512 tokens, 770
 thousand updates; the paper starts from BERT large and has a next-sentence
 term, this starts from random parameters and has none.
 
-@@
+Time: tiny 35 s on two busy cores with all its compilations.
+Result: tiny 4.67 nats a prediction, above the unigram loss of 4.41: 50 updates
+are too few.
 """
 
 from ptm_jax import config, presets

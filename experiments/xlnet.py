@@ -7,7 +7,9 @@ relative positions; the batches of 2048 x 512 tokens, the rate and the 500
 thousand updates are those of the published large model. Without memory between
 segments and without pairs of segments.
 
-@@
+Time: tiny 22 s on two busy cores with all its compilations.
+Result: tiny 4.51 nats a prediction, above the unigram loss of 4.29: 50 updates
+are too few.
 """
 
 from ptm_jax import config, presets

@@ -4,7 +4,7 @@ import ast
 import json
 import pathlib
 
-from ptm_jax import budget, config, find, presets
+from ptm_jax import config, find, presets
 from ptm_jax.command_line import load_config, load_plan
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import ConfigError
@@ -29,7 +29,9 @@ class Verb:
     if flags.kind and flags.kind not in _KINDS:
       raise ConfigError(f'there are no {flags.kind!r} to list: choose one of '
                         f'{", ".join(_KINDS)}')
-    kinds = [flags.kind] if flags.kind else _KINDS
+    # All kinds but models, which are experiments and need jax to be counted.
+    kinds = [flags.kind] if flags.kind else [
+        kind for kind in _KINDS if kind != 'models']
     table = {kind: _rows(kind, flags.folder) for kind in kinds}
     if flags.kind == 'models':
       table = {'models': {
@@ -59,6 +61,7 @@ def parameters(path):
   Heads and a generator are left out, as in the papers' counts. Nothing is
   computed but shapes.
   """
+  from ptm_jax import budget  # imports jax
   found = {}
   for size in presets.SIZES:
     experiment = load_config(f'{path}:{size}')

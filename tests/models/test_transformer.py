@@ -202,9 +202,12 @@ def test_layers_drop_differently():
   keys = jax.random.split(jax.random.key(0), 2)
   module = transformer.Block(settings)
   x = np.ones((2, LENGTH, 8), np.float32)
-  params = params_of(module, x, 0, {'structure': Structure()})
+  segments = np.ones((2, LENGTH), np.int32)
+  shared = {'structure': Structure(
+      query_segments=segments, key_segments=segments)}
+  params = params_of(module, x, 0, shared)
   run = jax.jit(lambda index: module.apply(
-      {'params': params}, x, index, {'structure': Structure(), 'keys': keys}))
+      {'params': params}, x, index, {**shared, 'keys': keys}))
   one, other = np.asarray(run(0)[0]), np.asarray(run(1)[0])
   assert np.array_equal(one, run(0)[0]) and not np.allclose(one, other)
 
