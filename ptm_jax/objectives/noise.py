@@ -196,17 +196,21 @@ def show_sentinels(tokens, segment_ids, noise, size, vocabulary):
 # --- what the target is ------------------------------------------------------
 
 def target_spans(tokens, segment_ids, noise, size, vocabulary):
-  """Each run of noise behind its sentinel, one after the other, and `</s>`.
+  """Each run of noise behind its sentinel, one after the other, and `</s>`;
+  a text that ends visibly is closed by the next sentinel (T5).
 
   Args and Returns: as `show_sentinels`, of which it is the complement.
   """
   start = run_starts(noise)
   spans = jnp.cumsum(start)
   place = jnp.cumsum(noise) - 1 + spans
-  sentinels = vocabulary.sentinel_id(spans - 1)
-  return compact([(start, place - 1, sentinels), (noise, place, tokens)],
-                 segment_ids, jnp.sum(noise) + jnp.sum(start), size,
-                 vocabulary.eos_id)
+  count = jnp.sum(noise) + jnp.sum(start)
+  real = segment_ids > 0
+  last = real & (jnp.cumsum(real) == jnp.sum(real)) & ~noise
+  return compact([(start, place - 1, vocabulary.sentinel_id(spans - 1)),
+                  (noise, place, tokens),
+                  (last, count, vocabulary.sentinel_id(spans))],
+                 segment_ids, count + jnp.sum(last), size, vocabulary.eos_id)
 
 
 def run_starts(noise):

@@ -4,10 +4,55 @@ Such an objective fits two forms: an encoder-decoder, or one prefix stack
 that reads the input in both directions and then writes the target.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 
+from ptm_jax import losses
 from ptm_jax.models.encoder_decoder import EncoderDecoder
+from ptm_jax.models.heads import LMHead
 from ptm_jax.objectives import arrange, base, noise
+
+
+@dataclasses.dataclass
+class Rewriting(base.BaseObjective):
+  """Reads one sequence and writes another, every token of which carries loss.
+
+  A subclass gives `sizes['encoder']` and `sizes['decoder']`, and `noise`, by
+  `example`.
+  """
+
+  forms = ('encoder_decoder', 'prefix')
+
+  def lengths(self):
+    return lengths(self.model, self.sizes['encoder'], self.sizes['decoder'])
+
+  def coefficients(self):
+    return {'seq2seq': 1.0}
+
+  def networks(self):
+    stacks = empty(self.model, self.sizes['encoder'], self.sizes['decoder'])
+    return {
+        'trunk': (self.trunk(), (stacks,)),
+        'head': (self._head(),
+                 base.head_arguments(self.model, self.vocabulary))}
+
+  def _head(self):
+    return LMHead(self.model, self.vocabulary.size, transform=False,
+                  bias=False)
+
+  def loss(self, keys, params, batch):
+    states = hidden(self.trunk(), params['trunk'], batch, keys)
+    return {'seq2seq': losses.cross_entropy(
+        *base.apply_head(self._head(), params, states, self.model),
+        batch['targets'], batch['weights'])}
+
+  def visibility(self, batch):
+    return {'seq2seq': visibility(batch)}
+
+  def read(self, window):
+    # The encoder's end of text is `</s>`, as in training.
+    return read(arrange.plain(window), self.vocabulary.eos_id)
 
 
 def example(encoder, decoder, hidden, bos_id):
@@ -85,12 +130,27 @@ def visibility(batch):
       'decoder_inputs': base.same_segment(rows, rows) & causal[None]}
 
 
+def some(tokens, segment_ids, which, size, eos_id):
+  """The chosen tokens, one after the other, and `</s>`.
+
+  Args:
+    tokens, segment_ids: int32 `[length]`; segment 0 is padding, at the end.
+    which: bool `[length]`, of no padding.
+    size: static; tokens of the result, the rest is padding.
+    eos_id: id of `</s>`.
+
+  Returns:
+    tokens and segment_ids, each int32 `[size]`.
+  """
+  return noise.compact([(which, jnp.cumsum(which) - 1, tokens)], segment_ids,
+                       jnp.sum(which), size, eos_id)
+
+
 def read(arranged, eos_id):
   """An uncorrupted window as the encoder reads it, closed by `</s>`."""
   segment_ids = arranged['segment_ids']
-  size = segment_ids.shape[0] + 1
-  tokens, segment_ids = noise.compact(
-      [(segment_ids > 0, jnp.arange(size - 1), arranged['tokens'])],
-      segment_ids, jnp.sum(segment_ids > 0), size, eos_id)
+  tokens, segment_ids = some(
+      arranged['tokens'], segment_ids, segment_ids > 0,
+      segment_ids.shape[0] + 1, eos_id)
   return {'inputs': tokens, 'segment_ids': segment_ids,
           'positions': arrange.restart_positions(segment_ids)}

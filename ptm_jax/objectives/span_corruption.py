@@ -9,14 +9,13 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from ptm_jax import checks, losses
+from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base, noise, sequence_to_sequence
+from ptm_jax.objectives import noise, sequence_to_sequence
 
 
 @dataclasses.dataclass
-class Objective(base.BaseObjective):
+class Objective(sequence_to_sequence.Rewriting):
   """Span corruption (T5).
 
   Like T5's code without rolling, a window always ends in noise; so there is
@@ -32,7 +31,6 @@ class Objective(base.BaseObjective):
   noise_density: float = 0.15
   mean_noise_span_length: float = 3.0
 
-  forms = ('encoder_decoder', 'prefix')
   traced = ('noise_density', 'mean_noise_span_length')
 
   def validate(self):
@@ -70,13 +68,6 @@ class Objective(base.BaseObjective):
           'or raise objective.mean_noise_span_length')
     return bound
 
-  def lengths(self):
-    return sequence_to_sequence.lengths(
-        self.model, self.sizes['encoder'], self.sizes['decoder'])
-
-  def coefficients(self):
-    return {'seq2seq': 1.0}
-
   def noise(self, key, arranged):
     tokens, segment_ids = arranged['tokens'], arranged['segment_ids']
     total = jnp.sum(segment_ids > 0)
@@ -89,30 +80,3 @@ class Objective(base.BaseObjective):
         noise.target_spans(tokens, segment_ids, hidden,
                            self.sizes['decoder'], self.vocabulary),
         hidden, self.vocabulary.bos_id)
-
-  def networks(self):
-    stacks = sequence_to_sequence.empty(
-        self.model, self.sizes['encoder'], self.sizes['decoder'])
-    return {
-        'trunk': (self.trunk(), (stacks,)),
-        'head': (self._head(),
-                 base.head_arguments(self.model, self.vocabulary))}
-
-  def _head(self):
-    return LMHead(self.model, self.vocabulary.size, transform=False,
-                  bias=False)
-
-  def loss(self, keys, params, batch):
-    hidden = sequence_to_sequence.hidden(
-        self.trunk(), params['trunk'], batch, keys)
-    return {'seq2seq': losses.cross_entropy(
-        *base.apply_head(self._head(), params, hidden, self.model),
-        batch['targets'], batch['weights'])}
-
-  def visibility(self, batch):
-    return {'seq2seq': sequence_to_sequence.visibility(batch)}
-
-  def read(self, window):
-    # The encoder's end of text is `</s>`, as in training.
-    return sequence_to_sequence.read(
-        arrange.plain(window), self.vocabulary.eos_id)

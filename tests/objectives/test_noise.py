@@ -79,7 +79,7 @@ def test_sentinels_hand_example():
   assert np.all(shown_segments == 1) and np.all(target_segments == 1)
 
 
-def test_sentinels_rolled_example_has_no_closing_sentinel_of_its_own():
+def test_a_text_that_ends_visibly_is_closed_by_the_next_sentinel():
   # The paper's example begins and ends in non-noise.
   tokens = ids('t y f i m t y p l w')
   mask = jnp.asarray([0, 0, 1, 1, 1, 0, 1, 1, 1, 0], bool)
@@ -87,7 +87,7 @@ def test_sentinels_rolled_example_has_no_closing_sentinel_of_its_own():
   shown, _ = noise.show_sentinels(tokens, segments, mask, 8, VOCABULARY)
   target, _ = noise.target_spans(tokens, segments, mask, 10, VOCABULARY)
   assert show(shown) == 't y <X> t <Y> w </s> .'
-  assert show(target) == '<X> f i m <Y> y p l </s> .'
+  assert show(target) == '<X> f i m <Y> y p l <Z> </s>'
 
 
 def test_sentinels_with_padding_and_two_documents():

@@ -45,7 +45,8 @@ def test_noise_depends_on_the_example_alone(name):
     assert np.array_equal(np.asarray(whole[key])[order], part[key]), key
   if name not in NOISELESS:
     assert any(not np.array_equal(whole[key], later[key])
-               for key in ('noise', 'inputs') if key in whole)
+               for key in ('noise', 'inputs', 'encoder_inputs')
+               if key in whole)
 
 
 @pytest.mark.parametrize('name', NAMES)
