@@ -17,6 +17,8 @@ class Vocabulary:
   Attributes:
     size: ids in all, the rows of a token embedding.
     num_sentinels: ids at the top, counted down: sentinel k is size - 1 - k.
+      The last of them serve as an objective's own marks, counted up from
+      `text_end`; it says which it has, and uses so many sentinels less.
   """
 
   size: int
@@ -39,3 +41,7 @@ class Vocabulary:
   def sentinel_id(self, number):
     """Id of sentinel `number`, which may be an array."""
     return self.size - 1 - number
+
+  def mark_id(self, number):
+    """Id of an objective's mark `number`, which may be an array."""
+    return self.text_end + number

@@ -32,6 +32,15 @@ def plain(window):
           'candidates': segment_ids > 0}
 
 
+def longest_document(segment_ids):
+  """bool `[length]`, True on the longest packed document, the first of
+  several; on none where all is padding."""
+  real = segment_ids > 0
+  same = segment_ids[:, None] == segment_ids[None, :]
+  sizes = jnp.sum(same & real[None, :], 1)
+  return real & (segment_ids == segment_ids[jnp.argmax(sizes)])
+
+
 def planes(window):
   """The byte planes of a window: its flags and what annotators say."""
   return {name: plane for name, plane in window.items()

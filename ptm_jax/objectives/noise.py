@@ -238,7 +238,9 @@ def compact(parts, segment_ids, count, size, eos_id):
     place = jnp.where(which, place, size)
     tokens = tokens.at[place].set(value, mode='drop')
     segments = segments.at[place].set(segment_ids, mode='drop')
-  # `</s>` closes the document that the last written token belongs to.
-  last = jnp.maximum(segments[jnp.clip(count - 1, 0, size - 1)], 1)
+  # `</s>` closes the document that the last written token belongs to; where
+  # there is none it is the first document's, and of no text padding.
+  last = jnp.where(count > 0, segments[jnp.clip(count - 1, 0, size - 1)],
+                   segment_ids[0])
   tokens = tokens.at[count].set(eos_id, mode='drop')
   return tokens, segments.at[count].set(last, mode='drop')

@@ -107,10 +107,7 @@ def cut(key, window, count):
     and -1 outside; int32, how many parts there are, fewer than wanted where
     there are fewer sentences.
   """
-  segments = window['segment_ids']
-  same = base.same_segment(segments, segments)
-  longest = segments[jnp.argmax(jnp.sum(same, 1))]
-  inside = (segments == longest) & (segments > 0)
+  inside = arrange.longest_document(window['segment_ids'])
   first = jnp.cumsum(inside) == 1
   starts = inside & ~first & (window['flags'] & SENTENCE_START > 0)
   wanted = jnp.minimum(count - 1, jnp.sum(starts))
