@@ -40,7 +40,8 @@ class EncoderDecoder(nn.Module):
 
     Args:
       stack: a stack dict for each side, its names under the prefixes
-        `encoder_` and `decoder_`.
+        `encoder_` and `decoder_`; `encoder_cross_segment_ids`, if given, are
+        the segments as cross attention has them, 0 where it must not look.
       keys: one jax key per example for dropout, or None.
 
     Returns:
@@ -65,8 +66,8 @@ class EncoderDecoder(nn.Module):
         self.model, one, Structure(segments, segments, causal=True),
         getattr(self, 'decoder_bias', None), keys)
     shared['encoded'] = encoded
-    shared['cross_structure'] = Structure(
-        segments, stack['encoder_segment_ids'])
+    shared['cross_structure'] = Structure(segments, stack.get(
+        'encoder_cross_segment_ids', stack['encoder_segment_ids']))
     return self.decoder(self.decoder_inputs(one, keys), shared)
 
 

@@ -259,8 +259,8 @@ class BaseObjective(reading.Reader, config.Component):
 
 # What a stack may read; `offset` is added to the token embeddings, so that
 # derivatives with respect to them can be taken.
-STACK = ('inputs', 'positions', 'segment_ids', 'token_types', 'prefix_length',
-         'visibility', 'offset')
+STACK = ('inputs', 'positions', 'segment_ids', 'cross_segment_ids',
+         'token_types', 'prefix_length', 'visibility', 'offset')
 
 
 def empty_stack(length, prefix=''):

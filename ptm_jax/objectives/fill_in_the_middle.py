@@ -60,12 +60,11 @@ class Objective(autoregressive.Objective):
 
   def noise(self, key, arranged):
     document = arrange.longest_document(arranged['segment_ids'])
-    count = jnp.sum(document)
     draw = jax.random.uniform(stream(key, 'form'), (2,))
-    whole = (draw[0] >= self.numbers['rate']) | (count == 0)
-    example = self._moved(
-        arranged, document, *self.cuts(stream(key, 'cuts'), count),
-        draw[1] < self.numbers['spm_share'], whole)
+    whole = draw[0] >= self.numbers['rate']
+    cuts = self.cuts(stream(key, 'cuts'), jnp.sum(document))
+    example = self._moved(arranged, document, *cuts,
+                          draw[1] < self.numbers['spm_share'], whole)
     return {**super().noise(None, example),
             'noise': arranged['segment_ids'] > 0}
 

@@ -7,6 +7,7 @@ that reads the input in both directions and then writes the target.
 import dataclasses
 
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.models.encoder_decoder import EncoderDecoder
@@ -82,6 +83,17 @@ def example(encoder, decoder, hidden, bos_id):
   }
 
 
+def counts(rate, longest, rounded=round):
+  """How many of n things are noise, computed in Python, where halves are
+  certain: rate * n, at least 1.
+
+  Returns:
+    int32 `[longest + 1]`, by n.
+  """
+  return np.asarray([min(max(rounded(rate * n), 1), n)
+                     for n in range(longest + 1)], np.int32)
+
+
 def lengths(model, encoder, decoder):
   """Positions by stack."""
   if model.form == 'prefix':
@@ -123,10 +135,14 @@ def join(stacks):
 
 def visibility(batch):
   """Input of the own document, and the targets before the predicted one."""
-  rows = batch['decoder_segment_ids']
+  rows, columns = batch['decoder_segment_ids'], batch['encoder_segment_ids']
   causal = jnp.tril(jnp.ones((rows.shape[-1],) * 2, bool))
+  # One place that cross attention may look at has read all the others.
+  looks = jnp.any(base.same_segment(
+      rows, batch.get('encoder_cross_segment_ids', columns)), -1)
   return {
-      'encoder_inputs': base.same_segment(rows, batch['encoder_segment_ids']),
+      'encoder_inputs': (base.same_segment(rows, columns)
+                         & looks[..., None]),
       'decoder_inputs': base.same_segment(rows, rows) & causal[None]}
 
 

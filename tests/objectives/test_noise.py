@@ -139,3 +139,14 @@ def test_every_layout_has_the_same_probability_as_enumerated():
   assert set(counts) == expected
   for count in counts.values():
     assert count == pytest.approx(len(KEYS) / 3, abs=100)
+
+
+@pytest.mark.parametrize('segments,expected', [
+    ([1, 1, 2], [1]), ([0, 0, 0], [0])])
+def test_the_end_of_nothing_is_the_first_documents_or_padding(
+    segments, expected):
+  nothing = jnp.zeros((3,), bool)
+  tokens, found = noise.compact(
+      [(nothing, jnp.zeros((3,), jnp.int32), ids('a b c'))],
+      jnp.asarray(segments), 0, 2, VOCABULARY.eos_id)
+  assert show(tokens) == '</s> .' and found.tolist() == [*expected, 0]
