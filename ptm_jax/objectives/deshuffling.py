@@ -27,9 +27,7 @@ class Objective(sequence_to_sequence.Rewriting):
     tokens, segment_ids = arranged['tokens'], arranged['segment_ids']
     real = segment_ids > 0
     draws = jax.random.uniform(stream(key, 'order'), tokens.shape)
-    # Documents come one after the other, and the padding behind them.
-    order = jnp.lexsort(
-        (draws, jnp.where(real, segment_ids, tokens.shape[0] + 1)))
+    order = sequence_to_sequence.order_within(draws, segment_ids)
     size, eos_id = self.sizes['encoder'], self.vocabulary.eos_id
     return sequence_to_sequence.example(
         sequence_to_sequence.some(

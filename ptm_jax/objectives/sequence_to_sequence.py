@@ -83,14 +83,22 @@ def example(encoder, decoder, hidden, bos_id):
   }
 
 
+def order_within(values, segment_ids):
+  """The order of a window's tokens by `values` `[length]`, each document in
+  its own place and the padding last, int32 `[length]`; equals keep theirs."""
+  # Documents come one after the other, and the padding behind them.
+  return jnp.lexsort((values, jnp.where(
+      segment_ids > 0, segment_ids, segment_ids.shape[0] + 1)))
+
+
 def counts(rate, longest, rounded=round):
   """How many of n things are noise, computed in Python, where halves are
-  certain: rate * n, at least 1.
+  certain: rate * n, at least 1 unless the rate is 0.
 
   Returns:
     int32 `[longest + 1]`, by n.
   """
-  return np.asarray([min(max(rounded(rate * n), 1), n)
+  return np.asarray([min(max(rounded(rate * n), rate > 0), n)
                      for n in range(longest + 1)], np.int32)
 
 

@@ -5,6 +5,8 @@ Each function chooses the noise of one example, bool `[length]`, in pure
 that start them; the tokens that may be noise, `candidates`, lie side by side.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,11 +75,22 @@ def geometric_law(stop, longest):
   return _cumulative((1 - stop) ** np.arange(longest))
 
 
+def poisson_law(mean, least, longest):
+  """P(n) of Poisson's law renormalised on least..longest, cumulative.
+
+  Returns:
+    float32 `[longest - least + 1]`.
+  """
+  n = np.arange(least, longest + 1)
+  return _cumulative(np.exp(n * math.log(mean) - np.vectorize(math.lgamma)(
+      n + 1.0)))
+
+
 def _cumulative(masses):
   return np.cumsum(masses / masses.sum()).astype(np.float32)
 
 
-def _draw_lengths(key, length, law):
+def draw_lengths(key, length, law):
   """int32 `[length]` draws from a cumulative law, in [1, its size]."""
   uniform = jax.random.uniform(key, (length,))
   return 1 + jnp.sum(uniform[:, None] >= law[None, :-1], 1, dtype=jnp.int32)
@@ -109,7 +122,7 @@ def runs(key, starts, candidates, count, law):
   index = jnp.arange(starts.shape[0])
   word, first = _words(starts, candidates)
   longest = law.shape[0]
-  drawn = _draw_lengths(stream(key, 'lengths'), starts.shape[0], law)
+  drawn = draw_lengths(stream(key, 'lengths'), starts.shape[0], law)
 
   def take(place, hidden, left):
     ends = first[word[place] + 1 + jnp.arange(longest)]
@@ -135,7 +148,7 @@ def spans(key, starts, candidates, count, law):
   """
   index = jnp.arange(starts.shape[0])
   word, first = _words(starts, candidates)
-  drawn = _draw_lengths(stream(key, 'lengths'), starts.shape[0], law)
+  drawn = draw_lengths(stream(key, 'lengths'), starts.shape[0], law)
 
   def take(place, hidden, left):
     end = first[word[place] + drawn[place]]
@@ -170,7 +183,7 @@ def contexts(key, starts, candidates, count, law, context):
   end = length - jnp.argmax(candidates[::-1])
   following = jax.lax.cummin(
       jnp.where(starts & candidates, index, length), reverse=True)
-  drawn = _draw_lengths(stream(key, 'lengths'), length, law)
+  drawn = draw_lengths(stream(key, 'lengths'), length, law)
   parts = jax.random.uniform(stream(key, 'parts'), (length,))
 
   def more(state):

@@ -14,7 +14,8 @@ from tests.objectives.words import VOCABULARY
 EXEMPT = {**{name: {name} for name in (
     'next_sentence', 'sentence_distance', 'sentence_order',
     'sentence_reordering', 'sentence_structure')},
-          'deshuffling': {'seq2seq'}, 'fragment': {'seq2seq'},
+          'denoising': {'seq2seq'}, 'deshuffling': {'seq2seq'},
+          'fragment': {'seq2seq'},
           'info_word': {'mlm', 'dim'},
           'electric': {'discriminator'},
           'permuted_masked': {'plm'}, 'unilm': {'mlm'},

@@ -26,7 +26,7 @@ def fixed(monkeypatch, order, lengths):
   rest = [place for place in range(20) if place not in order]
   monkeypatch.setattr(units, '_shuffled', lambda key, which: jnp.asarray(
       [*order, *rest][:which.shape[0]]))
-  monkeypatch.setattr(units, '_draw_lengths', lambda key, length, law: (
+  monkeypatch.setattr(units, 'draw_lengths', lambda key, length, law: (
       jnp.asarray(lengths)))
 
 
@@ -127,7 +127,7 @@ def test_spanbert_law():
   masses = np.diff(law, prepend=0)
   assert masses[0] == pytest.approx(0.2 / (1 - 0.8**10))
   assert masses[9] == pytest.approx(0.2 * 0.8**9 / (1 - 0.8**10), rel=1e-4)
-  lengths = np.asarray(units._draw_lengths(KEYS[0], 40000, law))
+  lengths = np.asarray(units.draw_lengths(KEYS[0], 40000, law))
   assert lengths.mean() == pytest.approx(3.797, abs=0.05)
   assert (lengths.min(), lengths.max()) == (1, 10)
   # With 10 tokens to hide, the number of spans follows from the law.
