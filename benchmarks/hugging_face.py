@@ -5,9 +5,11 @@
 A worker of `throughput.py`: AdamW (fused), clipping and dropout as ours, two
 threads. The batch comes corrupted, so that of the corruption only our side
 pays. `bert` scores every position, as `BertForMaskedLM` does; `bert-gather`
-the predicted ones alone.
+the predicted ones alone. So it is with ELECTRA's generator in `electra` and
+`electra-gather`; both sample at the predicted positions alone.
 """
 
+import functools
 import sys
 
 import numpy as np
@@ -59,7 +61,66 @@ def _at(hidden, predicted):
       -1, -1, hidden.shape[-1]))
 
 
-MODELS = {'gpt': _gpt, 'bert': _bert, 'bert-gather': _bert_gather}
+def _t5(batch, vocab_size, length):
+  del length
+  model = transformers.T5ForConditionalGeneration(transformers.T5Config(
+      vocab_size=vocab_size, d_model=256, d_kv=64, d_ff=1024, num_layers=4,
+      num_decoder_layers=4, num_heads=4, decoder_start_token_id=0))
+  return model, lambda: model(
+      input_ids=batch['encoder_inputs'], labels=batch['targets'],
+      decoder_input_ids=batch['decoder_inputs'], use_cache=False).loss
+
+
+class _Electra(torch.nn.Module):
+  """Generator and discriminator; the tables of the embeddings are shared."""
+
+  def __init__(self, batch, vocab_size, length, gather):
+    super().__init__()
+    common = {'vocab_size': vocab_size, 'embedding_size': 128,
+              'num_hidden_layers': 4, 'max_position_embeddings': length}
+    self.generator = transformers.ElectraForMaskedLM(
+        transformers.ElectraConfig(hidden_size=64, num_attention_heads=1,
+                                   intermediate_size=256, **common))
+    self.discriminator = transformers.ElectraForPreTraining(
+        transformers.ElectraConfig(hidden_size=256, num_attention_heads=4,
+                                   intermediate_size=1024, **common))
+    ours, theirs = (network.electra.embeddings for network in (
+        self.generator, self.discriminator))
+    for table in 'word', 'position', 'token_type':
+      name = f'{table}_embeddings'
+      setattr(ours, name, getattr(theirs, name))
+    self.generator.tie_weights()
+    self.batch, self.gather = batch, gather
+
+  def forward(self):
+    batch, generator = self.batch, self.generator
+    if self.gather:
+      hidden = generator.electra(input_ids=batch['inputs']).last_hidden_state
+      logits = generator.generator_lm_head(generator.generator_predictions(
+          _at(hidden, batch['predicted'])))
+    else:
+      logits = _at(generator(input_ids=batch['inputs']).logits,
+                   batch['predicted'])
+    masked = functional.cross_entropy(
+        logits.flatten(0, 1), batch['targets'].flatten())
+    with torch.no_grad():
+      fakes = torch.multinomial(
+          logits.flatten(0, 1).softmax(-1), 1).view_as(batch['predicted'])
+      shown = batch['tokens'].scatter(1, batch['predicted'], fakes)
+    detected = self.discriminator(
+        input_ids=shown, labels=(shown != batch['tokens']).long()).loss
+    return masked + 50 * detected
+
+
+def _electra(*args, gather=False):
+  model = _Electra(*args, gather)
+  return model, model
+
+
+MODELS = {
+    'gpt': _gpt, 'bert': _bert, 'bert-gather': _bert_gather, 't5': _t5,
+    'electra': _electra,
+    'electra-gather': functools.partial(_electra, gather=True)}
 
 
 def main(name, path, compiled):
@@ -69,7 +130,7 @@ def main(name, path, compiled):
   batch = {field: torch.from_numpy(value.astype(np.int64))
            for field, value in saved.items()}
   vocab_size = int(batch.pop('vocab_size'))
-  length = batch['inputs'].shape[1]
+  length = max(value.shape[1] for value in batch.values())
   model, loss = MODELS[name](batch, vocab_size, length)
   model.train()
   parameters = list(model.parameters())

@@ -4,6 +4,7 @@ Each is a process of its own, which waits on its input between turns, so that
 thread pools do not meet and whatever else the machine does falls on all.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import time
 class Worker:
   """A process that runs one step whenever it is told to."""
 
-  def __init__(self, *command):
+  def __init__(self, *command, **environment):
     self._process = subprocess.Popen(
         [sys.executable, *map(str, command)], text=True,
+        env={**os.environ, **environment},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     self.seconds = []
     self._read()

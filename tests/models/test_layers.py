@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.core import meta
+from scipy import special
 
 from ptm_jax.models import heads, layers
 from tests.models.stacks import apply, count, model, params_of, shapes_of
@@ -50,6 +51,15 @@ def test_norm_statistics_are_single_precision():
 def test_activations_by_hand(name, at_one, at_minus_one):
   found = layers.activation(name)(jnp.array([1.0, -1.0]))
   np.testing.assert_allclose(found, [at_one, at_minus_one], rtol=1e-5)
+
+
+def test_gelu_is_x_times_the_normal_distribution_function():
+  x = np.concatenate([np.linspace(-9, 9, 20_001), [1e5, -1e5, 1e30, -1e30]])
+  at, exact = jnp.asarray(x, jnp.float32), special.ndtr(x)
+  np.testing.assert_allclose(layers.gelu(at), x * exact, rtol=3e-7, atol=1e-6)
+  density = np.exp(-np.minimum(x**2, 1000) / 2) / math.sqrt(2 * math.pi)
+  slope = jax.vmap(jax.grad(layers.gelu))(at)
+  np.testing.assert_allclose(slope, exact + x * density, atol=5e-6)
 
 
 def test_a_gate_multiplies_the_value():
