@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks
-from ptm_jax.data.flags import SENTENCE_START
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import noise, sequence_to_sequence, units
 from ptm_jax.rng import stream
@@ -117,7 +116,7 @@ class Objective(sequence_to_sequence.Rewriting):
 def permuted(key, arranged):
   """The order of tokens, int32 `[length]`, that shuffles each document's
   sentences; what a window begins with is a sentence."""
-  starts = arranged['flags'] & SENTENCE_START > 0
+  starts = units.sentence_starts(arranged)
   draws = jax.random.uniform(key, (starts.shape[0] + 1,))
   return sequence_to_sequence.order_within(
       draws[jnp.cumsum(starts)], arranged['segment_ids'])

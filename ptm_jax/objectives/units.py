@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax.data.annotations.spans import BEGINS, GOES_ON
-from ptm_jax.data.flags import WORD_START
+from ptm_jax.data.flags import SENTENCE_START, WORD_START
 from ptm_jax.objectives import noise
 from ptm_jax.rng import stream
 
@@ -30,6 +30,13 @@ def word_starts(arranged):
   document = segments != _before(segments, 0)
   return ((arranged['flags'] & WORD_START > 0) | first | document
           | ~candidates)
+
+
+def sentence_starts(arranged):
+  """bool `[length]`, True where a sentence or a document starts."""
+  segments = arranged['segment_ids']
+  return (segments > 0) & ((arranged['flags'] & SENTENCE_START > 0)
+                           | (segments != _before(segments, 0)))
 
 
 def marked_starts(arranged, plane):

@@ -15,7 +15,7 @@ EXEMPT = {**{name: {name} for name in (
     'next_sentence', 'sentence_distance', 'sentence_order',
     'sentence_reordering', 'sentence_structure')},
           'denoising': {'seq2seq'}, 'deshuffling': {'seq2seq'},
-          'fragment': {'seq2seq'},
+          'fragment': {'seq2seq'}, 'gap_sentences': {'seq2seq'},
           'info_word': {'mlm', 'dim'},
           'electric': {'discriminator'},
           'permuted_masked': {'plm'}, 'unilm': {'mlm'},
