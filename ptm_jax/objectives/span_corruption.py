@@ -41,31 +41,21 @@ class Objective(sequence_to_sequence.Rewriting):
           'must be at least 1 token')
 
   def make_numbers(self):
-    counts = np.asarray([self._counts(n) for n in range(self.raw_length + 1)],
-                        np.int32)
-    return {'num_noise': counts[:, 0], 'num_spans': counts[:, 1]}
+    table = counts(self.noise_density, self.mean_noise_span_length,
+                   self.raw_length)
+    return {'num_noise': table[:, 0], 'num_spans': table[:, 1]}
 
   def make_sizes(self):
-    noise_tokens, spans = self._counts(self.raw_length)
+    noise_tokens, spans = (int(column[-1]) for column in
+                           self.make_numbers().values())
     return {'spans': spans,
             'encoder': self.raw_length - noise_tokens + spans + 1,
             'decoder': noise_tokens + spans + 1}
 
-  def _counts(self, total):
-    """Noise tokens and spans in an example of `total` tokens, in Python."""
-    if total < 2:
-      return 0, 0
-    tokens = min(max(round(self.noise_density * total), 1), total - 1)
-    spans = max(1, round(tokens / self.mean_noise_span_length))
-    return tokens, min(spans, tokens, total - tokens)
-
   def bind(self, model, vocabulary, raw_length, sizes=None):
     bound = super().bind(model, vocabulary, raw_length, sizes)
-    if bound.sizes['spans'] > vocabulary.num_sentinels:
-      raise ConfigError(
-          f'{bound.sizes["spans"]} spans need as many sentinels, and there are '
-          f'{vocabulary.num_sentinels}: shorten data.raw_length={raw_length}, '
-          'or raise objective.mean_noise_span_length')
+    check_sentinels(bound.sizes['spans'], vocabulary.num_sentinels, raw_length,
+                    'objective.mean_noise_span_length')
     return bound
 
   def noise(self, key, arranged):
@@ -80,3 +70,30 @@ class Objective(sequence_to_sequence.Rewriting):
         noise.target_spans(tokens, segment_ids, hidden,
                            self.sizes['decoder'], self.vocabulary),
         hidden, self.vocabulary.bos_id)
+
+
+def counts(density, mean, longest):
+  """Exact numbers of noise tokens and of spans, in Python.
+
+  Args:
+    density: fraction of the tokens that is noise.
+    mean: tokens per span; infinity means one span.
+    longest: tokens of a full window.
+
+  Returns:
+    int32 `[longest + 1, 2]`, by the tokens there are; one has no noise.
+  """
+  table = np.zeros((longest + 1, 2), np.int32)
+  for total in range(2, longest + 1):
+    tokens = min(max(round(density * total), 1), total - 1)
+    spans = max(1, round(tokens / mean))
+    table[total] = tokens, min(spans, tokens, total - tokens)
+  return table
+
+
+def check_sentinels(spans, sentinels, raw_length, field):
+  """Raises ConfigError where there are too few sentinels for the spans."""
+  if spans > sentinels:
+    raise ConfigError(
+        f'{spans} spans need as many sentinels, and there are {sentinels}: '
+        f'shorten data.raw_length={raw_length}, or raise {field}')
