@@ -21,7 +21,8 @@ from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.rng import example_keys
 
 # What a stack reads of a corrupted batch, behind the stack's prefix.
-_FIELDS = ('inputs', 'positions', 'segment_ids', 'token_types')
+_FIELDS = ('inputs', 'positions', 'block_positions', 'segment_ids',
+           'token_types')
 # Documents in a window and tokens of padding that a proof goes through.
 _PACKINGS = ((1, 0), (3, 0), (1, 3), (2, 2))
 

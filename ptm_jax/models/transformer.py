@@ -111,7 +111,8 @@ class Inputs(nn.Module):
   """Tokens, positions and token types -> the residual stream.
 
   A factorised embedding (ALBERT, ELECTRA) sums its tables at the embedding's
-  width and then projects. Tables of positions are sized `max_length`.
+  width and then projects. Tables of positions are sized `max_length`. A stack
+  with `block_positions` has a second, learned table for these.
   """
 
   model: object
@@ -133,6 +134,10 @@ class Inputs(nn.Module):
     elif model.positions == 'sinusoidal':
       x = x + position_kinds.sinusoids(
           stack['positions'], width).astype(x.dtype)
+    if 'block_positions' in stack:
+      x = x + Embedding(model, model.max_length, width, 'positions',
+                        name='block_position_embedding')(
+                            stack['block_positions'])
     if model.num_token_types:
       types = stack.get('token_types', jnp.zeros_like(stack['inputs']))
       x = x + Embedding(model, model.num_token_types, width, 'types',
@@ -184,7 +189,7 @@ class Trunk(nn.Module):
     Args:
       stack: dict of int32 `[batch, length]`: `inputs`, `positions`,
         `segment_ids` (0 = padding), optionally `token_types`,
-        `prefix_length` `[batch]`, `visibility` bool `[batch, length, keys]`,
+        `block_positions`, `prefix_length` `[batch]`, `visibility` bool `[batch, length, keys]`,
         its keys the first rows (with two streams, the content), and
         `offset` float `[batch, length, embedding width]`.
       keys: one jax key per example for dropout, or None.

@@ -40,6 +40,8 @@ class BaseObjective(reading.Reader, config.Component):
     partner: the kind of a second window that it reads (`data.windows`), or
       None.
     needs_sentences: whether it can do nothing without sentence boundaries.
+    second_positions: whether its stack has `block_positions`, which have a
+      learned table whatever the model's positions are.
     traced: fields that reach nothing but `numbers`, `sizes` and
       `coefficients`, so that trials which differ in them share a program.
 
@@ -57,6 +59,7 @@ class BaseObjective(reading.Reader, config.Component):
   likelihood: ClassVar[str | None] = None
   partner: ClassVar[str | None] = None
   needs_sentences: ClassVar[bool] = False
+  second_positions: ClassVar[bool] = False
   traced: ClassVar[tuple[str, ...]] = ()
 
   # --- what an objective defines -------------------------------------------
@@ -198,7 +201,8 @@ class BaseObjective(reading.Reader, config.Component):
     bound.sizes = dict(bound.make_sizes(), **(sizes or {}))
     bound.numbers, bound.progress = bound.make_numbers(), np.float32(1)
     longest = bound.num_positions()
-    if longest > model.max_length and model.positions == 'learned':
+    if longest > model.max_length and (
+        self.second_positions or model.positions == 'learned'):
       raise ConfigError(
           f'data.raw_length={raw_length} needs {longest} positions with '
           f'special tokens, but model.max_length={model.max_length}: raise '
@@ -260,7 +264,8 @@ class BaseObjective(reading.Reader, config.Component):
 # What a stack may read; `offset` is added to the token embeddings, so that
 # derivatives with respect to them can be taken.
 STACK = ('inputs', 'positions', 'segment_ids', 'cross_segment_ids',
-         'token_types', 'prefix_length', 'visibility', 'offset')
+         'block_positions', 'token_types', 'prefix_length', 'visibility',
+         'offset')
 
 
 def empty_stack(length, prefix=''):

@@ -129,11 +129,13 @@ def hidden(trunk, params, batch, keys):
 
 def join(stacks):
   """Both stacks as one prefix stack; targets are positioned behind their own
-  document's input."""
+  document's input, unless they are blocks, which say where they belong."""
   encoder = stacks['encoder_segment_ids']
-  behind = jnp.sum(
-      base.same_segment(stacks['decoder_segment_ids'], encoder), -1)
-  stacks = dict(stacks, decoder_positions=stacks['decoder_positions'] + behind)
+  if 'decoder_block_positions' not in stacks:
+    behind = jnp.sum(
+        base.same_segment(stacks['decoder_segment_ids'], encoder), -1)
+    stacks = dict(
+        stacks, decoder_positions=stacks['decoder_positions'] + behind)
   joined = {name: jnp.concatenate(
       [stacks[f'encoder_{name}'], stacks[f'decoder_{name}']], 1)
             for name in base.STACK if f'encoder_{name}' in stacks}
