@@ -62,7 +62,11 @@ def signature(experiment):
   for name in optimizers.TRACED:
     setattr(plain.optimizer, name, 0.0)
   for name in plain.objective.traced:
-    setattr(plain.objective, name, None)
+    *path, field = name.split('.')
+    owner = plain.objective
+    for part in path:  # of a combination, into its members
+      owner = owner[part] if isinstance(owner, dict) else getattr(owner, part)
+    setattr(owner, field, None)
   return json.dumps(serialize.to_json(plain), sort_keys=True)
 
 

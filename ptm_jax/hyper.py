@@ -225,13 +225,14 @@ def override(settings, trial):
 
 
 def _member(owner, part, name):
-  known = [field.name for field in dataclasses.fields(owner)] if (
-      dataclasses.is_dataclass(owner)) else []
+  known = list(owner) if isinstance(owner, dict) else []
+  if dataclasses.is_dataclass(owner):
+    known = [field.name for field in dataclasses.fields(owner)]
   if part not in known:
     near = difflib.get_close_matches(part, known, n=1)
     raise ConfigError(f'the sweep names {name}, but there is no {part!r}' + (
         f'; did you mean {near[0]}?' if near else ''))
-  return getattr(owner, part)
+  return owner[part] if isinstance(owner, dict) else getattr(owner, part)
 
 
 def _typed(owner, field, name, value):

@@ -42,6 +42,8 @@ class BaseObjective(reading.Reader, config.Component):
     needs_sentences: whether it can do nothing without sentence boundaries.
     second_positions: whether its stack has `block_positions`, which have a
       learned table whatever the model's positions are.
+    arranges: whether it cuts the text into parts, or takes another's.
+    changes: whether its input shows other tokens than the text's.
     traced: fields that reach nothing but `numbers`, `sizes` and
       `coefficients`, so that trials which differ in them share a program.
 
@@ -60,6 +62,8 @@ class BaseObjective(reading.Reader, config.Component):
   partner: ClassVar[str | None] = None
   needs_sentences: ClassVar[bool] = False
   second_positions: ClassVar[bool] = False
+  arranges: ClassVar[bool] = False
+  changes: ClassVar[bool] = True
   traced: ClassVar[tuple[str, ...]] = ()
 
   # --- what an objective defines -------------------------------------------

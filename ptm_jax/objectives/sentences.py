@@ -28,6 +28,7 @@ class SentenceLevel(base.BaseObjective):
 
   forms = ('encoder',)
   needs_sentences = True
+  arranges, changes = True, False
   term: ClassVar[str] = ''
   num_parts: ClassVar[int] = 2
 

@@ -22,6 +22,7 @@ EXEMPT = {**{name: {name} for name in (
           'word_structure': {'mlm', 'order'},
           'substituted_token': {'detection'},
           'shuffled_token': {'detection'},
+          'sum': {'mlm', 'next_sentence'},
           'masked_next_token': {'mntp'}, 'masked': {'mlm'},
           'span_boundary': {'mlm', 'sbo'},
           'replaced_token': {'generator', 'discriminator'}}

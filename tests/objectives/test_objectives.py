@@ -11,7 +11,7 @@ from tests.objectives.words import random_windows, show
 # Objectives that lose tokens, so that the window cannot be rebuilt: they show
 # one document of a window.
 LOSSY = ('next_sentence', 'sentence_distance', 'sentence_order',
-         'sentence_reordering', 'sentence_structure')
+         'sentence_reordering', 'sentence_structure', 'sum')
 # Objectives that draw nothing.
 NOISELESS = ('autoregressive', 'bidirectional_lm')
 
