@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from ptm_jax import command_line, config
+from ptm_jax.objectives import masked
 
 NAMES = 'gpt', 'bert', 't5', 'electra'
 # GPT's architecture is GPT-2's, which is the one that others implement well.
@@ -27,7 +28,7 @@ def experiment(name, length=128, batch_size=32, vocab_size=8192, depth=4,
     vocab_size: ids in all.
     depth: layers; an encoder-decoder has as many in each stack.
     width: of the residual stream, in heads of 64.
-    objective: another than the experiment's own.
+    objective: another than the experiment's own; of BERT, masked LM alone.
     **model: further fields of `config.Model`.
   """
   made = command_line.load_config(f'experiments/{name}.py:base')
@@ -38,8 +39,8 @@ def experiment(name, length=128, batch_size=32, vocab_size=8192, depth=4,
           'bert', 'electra')), **_MODEL.get(name, {}), **model})
   if made.model.embedding_width:
     made.model.embedding_width = width // 2
-  if objective is not None:
-    made.objective = objective
+  if objective is not None or name == 'bert':
+    made.objective = objective or masked.Objective()
   made.tokenizer = config.Tokenizer(vocab_size=vocab_size)
   made.data = config.Data(raw_length=_raw_length(made, length),
                           batch_size=batch_size)
@@ -91,14 +92,20 @@ def windows(objective, batch_size, seed=0):
   rng = np.random.default_rng(seed)
   shape = batch_size, objective.raw_length
   vocabulary = objective.vocabulary
-  positions = np.arange(shape[1], dtype=np.int32) + np.zeros(shape, np.int32)
+
+  def text():
+    return {
+        'tokens': rng.integers(vocabulary.text_start, vocabulary.text_end,
+                               shape).astype(np.int32),
+        'segment_ids': np.ones(shape, np.int32),
+        'flags': np.full(shape, 3, np.uint8),
+        **{field: np.zeros(shape, np.uint8)
+           for field in objective.raw_fields()}}
+
+  partner = text() if objective.partner else {}
   return {
-      'tokens': rng.integers(vocabulary.text_start, vocabulary.text_end,
-                             shape).astype(np.int32),
-      'segment_ids': np.ones(shape, np.int32),
-      'positions': positions,
-      'flags': np.full(shape, 3, np.uint8),
-      **{field: np.zeros(shape, np.uint8)
-         for field in objective.raw_fields()},
+      **text(),
+      **{f'partner_{name}': value for name, value in partner.items()},
+      'positions': np.broadcast_to(np.arange(shape[1], dtype=np.int32), shape),
       'index': np.arange(batch_size, dtype=np.int32),
       'epoch': np.full(batch_size, seed, np.int32)}

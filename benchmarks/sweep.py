@@ -2,7 +2,7 @@
 
   python benchmarks/sweep.py
 
-Both train `bert.py:tiny` at eight learning rates, start to finish: imports,
+Both train `roberta.py:tiny` at eight learning rates, start to finish: imports,
 corpus (cached before), compilation, training, scores, reports; once with no
 compiled program on disk (cold: of the processes only the first compiles) and
 once with all of them (warm).
@@ -23,7 +23,7 @@ RATES = [0.0005 * 2**power for power in range(8)]
 SWEEP = f'''
 import sys
 sys.path.insert(0, {str(ROOT / 'experiments')!r})
-from bert import get_config
+from roberta import get_config
 
 def get_hyper(hyper):
   return hyper.sweep('optimizer.learning_rate', {RATES!r})
@@ -52,7 +52,7 @@ def measure(folder, cache, label):
   sweep = seconds(['sweep', f'--config={folder / "sweep.py"}:tiny',
                    f'--workdir={folder / label}-run'], caches[0])
   single = [seconds(
-      ['pretrain', f'--config={ROOT / "experiments/bert.py"}:tiny',
+      ['pretrain', f'--config={ROOT / "experiments/roberta.py"}:tiny',
        f'--config.optimizer.learning_rate={rate}',
        f'--workdir={folder / label}-{number}'], caches[1])
             for number, rate in enumerate(RATES)]
@@ -68,7 +68,7 @@ def main():
     folder, found = pathlib.Path(name), {}
     cache = folder / 'cache'
     # The corpus is prepared before, and its compiled programs forgotten.
-    seconds(['pretrain', f'--config={ROOT / "experiments/bert.py"}:tiny',
+    seconds(['pretrain', f'--config={ROOT / "experiments/roberta.py"}:tiny',
              f'--workdir={folder / "first"}'], cache)
     warm = folder / 'warm-cache'
     shutil.copytree(cache, warm)

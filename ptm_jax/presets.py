@@ -69,7 +69,7 @@ def shrink(experiment, size):
   model.width, model.num_heads = (64, 2) if tiny else (128, 4)
   model.num_kv_heads, model.dropout, model.attention_dropout = None, 0.0, 0.0
   data.raw_length, data.batch_size = (64, 16) if tiny else (128, 32)
-  model.max_length = max(model.max_length, data.raw_length + 2)
+  model.max_length = max(model.max_length, data.raw_length + 3)
   experiment.tokenizer.kind = 'bpe'  # a second to train instead of a minute
   experiment.tokenizer.vocab_size = 512 if tiny else 4096
   experiment.num_steps = 50 if tiny else 1000

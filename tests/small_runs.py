@@ -35,7 +35,7 @@ def command(corpus, workdir, num_steps=12, every=4, **settings):
       'log_every_steps': 1, 'checkpoints.every_steps': every,
       'evaluation.every_steps': every, 'evaluation.num_batches': 2, **settings}
   return [sys.executable, '-m', 'ptm_jax', 'pretrain',
-          '--config=experiments/bert.py:tiny,corpus=text',
+          '--config=experiments/roberta.py:tiny,corpus=text',
           f'--workdir={workdir}',
           *(f'--config.{name}={value}' for name, value in settings.items())]
 

@@ -11,7 +11,7 @@ import pytest
 from ptm_jax import __main__, command_line
 
 ROOT = pathlib.Path(__file__).parent.parent
-BERT = f'--config={ROOT / "experiments/bert.py"}:tiny'
+BERT = f'--config={ROOT / "experiments/roberta.py"}:tiny'
 COMPARE = f'--config={ROOT / "experiments/compare_objectives.py"}:tiny'
 
 

@@ -107,7 +107,7 @@ def test_the_objective_in_the_readme_trains(corpus, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   assert __main__.main([
       'pretrain',
-      f'--config={ROOT}/experiments/bert.py:tiny,corpus=text,'
+      f'--config={ROOT}/experiments/roberta.py:tiny,corpus=text,'
       'objective=substitution',
       f'--config.corpus.path={corpus}', '--config.corpus.documents_are=block',
       '--config.num_steps=2', '--config.evaluation.num_batches=1',

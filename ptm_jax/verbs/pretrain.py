@@ -43,5 +43,7 @@ class Verb:
       return
     report.build(path)
     for metric, value in sorted(entries[0]['metrics'].items()):
-      print(f'{metric}: {value:.4f}')
+      # None: no prediction of this term was among the held-out batches.
+      shown = 'none' if value is None else f'{value:.4f}'
+      print(f'{metric}: {shown}')
     print(f'report: {path / "report.html"}')
