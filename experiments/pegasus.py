@@ -4,8 +4,8 @@
 
 Paper: Zhang et al. 2020, arXiv:1912.08777. Base is the published size: 12 +
 12 layers, width 768, 96 thousand pieces, 500 thousand updates of 256 texts of
-512 tokens, and its best gap ratio of 0.3. The rate falls with the square root of
-the updates; it is 0.1 / sqrt(n) here, behind 10,000 updates of warm-up.
+512 tokens, and its best gap ratio of 0.3. The rate falls with the square root
+of the updates; it is 0.1 / sqrt(n) here, behind 10,000 updates of warm-up.
 
 Time: tiny 28 s on two busy cores with all its compilations.
 Result: tiny 4.45 nats a token, above the unigram loss of 4.27: 50 updates are
