@@ -18,7 +18,7 @@ from ptm_jax.objectives import arrange, noise, sequence_to_sequence, units
 from ptm_jax.rng import stream
 
 UNITS = ('span', 'sentence', 'document')
-_LONGEST = 16  # tokens in a span; of mean 3 one in 10 million is longer
+_LONGEST = 16  # tokens in a span; of mean 3 one in 40 million is longer
 
 
 @dataclasses.dataclass
@@ -30,9 +30,9 @@ class Objective(sequence_to_sequence.Rewriting):
   is left of it in part B. A token has two positions: in part A its place, and
   in part B that of its span's mask; and 0 in part A, 1, 2 ... within a span.
 
-  The released code draws spans until they reach their share of the text, and
-  keeps a token between any two. Spans do not go on into the next packed
-  document.
+  As in the released code, spans are drawn until they reach their share of the
+  text, and any two keep a token between them. Spans do not go on into the next
+  packed document.
 
   Attributes:
     unit: what is hidden.
