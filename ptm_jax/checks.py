@@ -68,6 +68,14 @@ def positive(config, group, *names):
       raise ConfigError(f'{dotted}={value} must be above 0')
 
 
+def at_least(config, group, least, *names):
+  """Raises ConfigError unless each named field is `least` or more."""
+  for name in names:
+    if getattr(config, name) < least:
+      raise ConfigError(f'{group}.{name}={getattr(config, name)} must be at '
+                        f'least {least}')
+
+
 def fraction(config, group, *names, low=0.0, high=1.0, open_low=False):
   """Raises ConfigError unless each field lies in [low, high)."""
   for name in names:

@@ -1,0 +1,206 @@
+"""Exact inference in a hidden Markov chain, for a batch, in float64.
+
+Every source that is Markov-like becomes such a chain. Probabilities are
+scaled at each step, so nothing underflows. Reference: Rabiner 1989, 'A
+tutorial on hidden Markov models', sections III and V.
+"""
+
+import numpy as np
+
+_TINY = 1e-300  # what is impossible divides to 0
+
+
+class Chain:
+  """A law over sequences of symbols 0 ... V - 1, stationary from the start.
+
+  Args:
+    transition: float64 `[K, K]`, rows sum to 1, with one stationary law.
+    emission: float64 `[K, V]`, rows sum to 1.
+
+  Attributes:
+    start: float64 `[K]`, the stationary law of the states.
+    num_symbols: V.
+  """
+
+  def __init__(self, transition, emission):
+    self.transition = np.asarray(transition, np.float64)
+    self.emission = np.asarray(emission, np.float64)
+    self.start = _stationary(self.transition)
+    self.num_symbols = self.emission.shape[1]
+
+  def sample(self, rng, count, length):
+    """Draws sequences: int64 `[count, length]`.
+
+    Args:
+      rng: `np.random.Generator`.
+      count, length: of the sequences, tokens.
+    """
+    return self._draw(rng, count, length)[0]
+
+  def _draw(self, rng, count, length):
+    """Sequences, and the state that each began in, int64 `[count]`."""
+    first, step, emit = (_Alias(rows) for rows in (
+        self.start[None], self.transition, self.emission))
+    symbols = np.empty((length, count), np.int64)
+    began = state = first.draw(rng, np.zeros(count, np.int64))
+    for place in range(length):
+      if place:
+        state = step.draw(rng, state)
+      symbols[place] = emit.draw(rng, state)
+    return symbols.T, began
+
+  def evidence(self, symbols):
+    """What symbols that are seen say: float64 `[batch, length, V]`, 1 at the
+    symbol and 0 elsewhere; all 1 where `symbols` is negative (unseen)."""
+    symbols = np.asarray(symbols)[..., None]
+    return np.where(symbols < 0, 1.0, symbols == np.arange(self.num_symbols))
+
+  def log_likelihood(self, symbols, segments=None):
+    """ln p of the symbols of each row, nats, float64 `[batch]`.
+
+    Args:
+      symbols: int `[batch, length]`; negative ones are summed out.
+      segments: int `[batch, length]`, stretches that are independent of each
+        other; 0 is left out. None is one stretch.
+    """
+    _, scales = self._forward(*self._given(self.evidence(symbols), segments))
+    real = True if segments is None else np.asarray(segments) > 0
+    return np.sum(np.where(real, np.log(scales.T), 0), 1)
+
+  def before(self, evidence, segments=None):
+    """p(symbol | evidence before it in its segment), `[batch, length, V]`.
+
+    Args:
+      evidence: float64 `[batch, length, V]`, the likelihood of what is seen
+        of each place given each symbol; all 1 where nothing is.
+      segments: as of `log_likelihood`.
+    """
+    states, _ = self._forward(*self._given(evidence, segments))
+    return self._symbols(states)
+
+  def behind(self, evidence, segments=None):
+    """p(symbol | evidence behind it in its segment); otherwise as `before`."""
+    messages = self._backward(*self._given(evidence, segments))
+    return self._symbols(self.start * messages)
+
+  def around(self, evidence, segments=None):
+    """p(symbol | evidence at all other places of its segment); otherwise as
+    `before`. The place's own evidence, if any, is to be multiplied in."""
+    given = self._given(evidence, segments)
+    states, _ = self._forward(*given)
+    return self._symbols(states * self._backward(*given))
+
+  def entropy_rate(self, rng=None, count=256, length=512):
+    """Bounds on the entropy rate, nats a symbol.
+
+    Returns:
+      (lower, upper): equal and exact where each symbol tells its state, or
+      there is one state. Else the mean of -ln p(symbol | those before it)
+      over the second half of sampled sequences, with the first state known
+      and not known (Birch 1962), less and plus two standard errors.
+    """
+    if self._visible():
+      rows = np.where(self.transition > 0, self.transition, 1)
+      within = -np.sum(self.emission * np.log(
+          np.where(self.emission > 0, self.emission, 1)), 1)
+      between = -np.sum(self.transition * np.log(rows), 1)
+      rate = float(self.start @ (between + within))
+      return rate, rate
+    rng = rng or np.random.default_rng(0)
+    symbols, began = self._draw(rng, count, length)
+    given = self._given(self.evidence(symbols), None)
+    half = length // 2
+    found = []
+    for first in np.eye(len(self.start))[began], None:
+      _, scales = self._forward(*given, first)
+      mean = -np.log(scales[half:]).mean(0)
+      found.append((mean.mean(), 2 * mean.std() / np.sqrt(count)))
+    (lower, below), (upper, above) = found
+    return float(lower - below), float(upper + above)
+
+  def _visible(self):
+    return self.emission.shape[0] == 1 or np.all(
+        np.sum(self.emission > 0, 0) <= 1)
+
+  def _given(self, evidence, segments):
+    """What is seen as likelihoods of states `[length, batch, K]` (by place
+    first, since inference goes from place to place), and where a place has
+    the segment of the one before it, bool `[length, batch, 1]`."""
+    evidence = np.asarray(evidence, np.float64) @ self.emission.T
+    evidence = np.ascontiguousarray(evidence.swapaxes(0, 1))
+    goes_on = np.ones((*evidence.shape[:2], 1), bool)
+    if segments is not None:
+      segments = np.asarray(segments).T[..., None]
+      goes_on[1:] = segments[1:] == segments[:-1]
+    goes_on[0] = False
+    return evidence, goes_on
+
+  def _forward(self, evidence, goes_on, first=None):
+    """p(state | evidence before), `[length, batch, K]`, and p(evidence |
+    evidence before), `[length, batch]`."""
+    states = np.empty_like(evidence)
+    scales = np.empty((*evidence.shape[:2], 1))
+    everywhere = goes_on[1:].all((1, 2))
+    states[0] = self.start if first is None else first
+    for place in range(len(evidence)):
+      if place:
+        np.matmul(filtered, self.transition, out=states[place])
+        if not everywhere[place - 1]:
+          states[place] = np.where(goes_on[place], states[place], self.start)
+      filtered = states[place] * evidence[place]
+      filtered.sum(-1, keepdims=True, out=scales[place])
+      filtered /= np.maximum(scales[place], _TINY)
+    return states, scales[..., 0]
+
+  def _backward(self, evidence, goes_on):
+    """p(evidence behind | state), `[length, batch, K]`, each row scaled."""
+    messages = np.ones_like(evidence)
+    everywhere = goes_on[1:].all((1, 2))
+    for place in range(len(evidence) - 2, -1, -1):
+      message = (evidence[place + 1] * messages[place + 1]) @ self.transition.T
+      message /= np.maximum(message.sum(-1, keepdims=True), _TINY)
+      if not everywhere[place]:
+        message = np.where(goes_on[place + 1], message, 1)
+      messages[place] = message
+    return messages
+
+  def _symbols(self, states):
+    """Laws of states `[length, batch, K]`, unscaled, as laws of symbols
+    `[batch, length, V]`."""
+    states = states / np.maximum(states.sum(-1, keepdims=True), _TINY)
+    return (states @ self.emission).swapaxes(0, 1)
+
+
+class _Alias:
+  """Draws from one of several laws in constant time (Walker 1977)."""
+
+  def __init__(self, rows):
+    count = rows.shape[1]
+    self._keep, self._other = rows * count, np.empty(rows.shape, np.int64)
+    self._other[:] = np.arange(count)
+    for keep, other in zip(self._keep, self._other, strict=True):
+      small = [i for i in range(count) if keep[i] < 1]
+      large = [i for i in range(count) if keep[i] >= 1]
+      while small and large:
+        least, most = small.pop(), large[-1]
+        other[least] = most
+        keep[most] -= 1 - keep[least]
+        if keep[most] < 1:
+          small.append(large.pop())
+    self._count = count
+
+  def draw(self, rng, rows):
+    """One number for each of `rows`, int64 `[n]`."""
+    place = rng.random(len(rows)) * self._count
+    column = place.astype(np.int64)
+    flat = rows * self._count + column
+    return np.where(place - column < self._keep.ravel()[flat], column,
+                    self._other.ravel()[flat])
+
+
+def _stationary(transition):
+  """The law that `transition` leaves alone."""
+  count = len(transition)
+  system = np.vstack([transition.T - np.eye(count), np.ones((1, count))])
+  law, *_ = np.linalg.lstsq(system, np.append(np.zeros(count), 1), rcond=None)
+  return np.maximum(law, 0) / np.maximum(law, 0).sum()
