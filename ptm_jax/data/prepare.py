@@ -162,6 +162,8 @@ def _unique(corpus, counts):
 
 
 def _tokenizer(corpus, config, say):
+  if hasattr(corpus, 'tokenizer'):  # it has ids of its own
+    return corpus.tokenizer()
   if config.path:
     return Tokenizer.read(config.path)
   # A first pass finds the size of the train split, so that the tokenizer's

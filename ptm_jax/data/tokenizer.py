@@ -14,6 +14,7 @@ import numpy as np
 import sentencepiece
 
 from ptm_jax.data.flags import Flagger
+from ptm_jax.data.symbols import Symbols
 from ptm_jax.data.vocabulary import NUM_CONTROL, NUM_SENTINELS, Vocabulary
 from ptm_jax.errors import DataError
 
@@ -186,10 +187,13 @@ class Tokenizer:
 
   @classmethod
   def load(cls, folder):
-    """Reads what `save` wrote; raises DataError if it cannot be used."""
+    """Reads what `save` wrote, here or in `Symbols`; raises DataError if it
+    cannot be used."""
     folder = pathlib.Path(folder)
     try:
       facts = json.loads((folder / 'tokenizer.json').read_text())
+      if 'symbols' in facts:
+        return Symbols(int(facts['symbols']))
       known_hash, lossless = facts['hash'], bool(facts['lossless'])
       model = (folder / 'tokenizer.model').read_bytes()
     except (OSError, ValueError, KeyError, TypeError,
