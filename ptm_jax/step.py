@@ -217,6 +217,13 @@ def scored(state):
   return {'params': state['params'], 'hparams': state['hparams']}
 
 
+def evaluation_batch(objective, windows):
+  """Windows as an evaluation corrupts them: with noise from a fixed key."""
+  key = stream(jax.random.key(0), 'evaluation')
+  keys = example_keys(key, windows['index'], windows['epoch'])
+  return jax.vmap(objective.corrupt)(keys, windows)
+
+
 def make_evaluation_step(objective):
   """Returns `evaluate(state, windows) -> {term: sums per example}`.
 
@@ -227,9 +234,7 @@ def make_evaluation_step(objective):
 
   def evaluate(state, windows):
     rebuilt = objective.rebuilt(state['hparams']['objective'])
-    key = stream(jax.random.key(0), 'evaluation')
-    keys = example_keys(key, windows['index'], windows['epoch'])
-    batch = jax.vmap(rebuilt.corrupt)(keys, windows)
+    batch = evaluation_batch(rebuilt, windows)
     terms = rebuilt.loss(None, state['params'], batch)
     vocab_size = objective.vocabulary.size
     return {

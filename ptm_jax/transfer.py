@@ -19,7 +19,6 @@ from ptm_jax.workdir import write_json
 # Untrained trunks whose mean score a trained one is held against: one alone may
 # be lucky.
 _UNTRAINED = 3
-_SAMPLE = 'Return the sum of the array elements over a given axis.'
 
 
 def score(name, trained):
@@ -199,7 +198,7 @@ def write_attention(trained, places):
   """Writes `attention.json`: every head's weights on a sample sentence."""
   setup = trained.setup
   tokenizer, objective = setup.prepared.tokenizer, setup.objective
-  windows = encode_windows(tokenizer, [_SAMPLE])
+  windows = encode_windows(tokenizer, [tokenizer.sample])
   attention = jax.jit(lambda params: objective.attention(params, windows))
   for params, place in zip(trained.program.split(trained.state['params']),
                            places, strict=True):

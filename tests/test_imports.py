@@ -18,7 +18,7 @@ LEVELS = (
     ('objectives', 'tasks', 'optimizers', 'sharding'),
     ('step', 'checkpoint', 'budget', 'workdir', 'leaks'),
     ('compile', 'evaluate', 'load', 'setup_jax', 'grouping', 'search'),
-    ('assemble', 'transfer', 'statistics', 'report'),
+    ('assemble', 'transfer', 'floors', 'statistics', 'report'),
     ('loop',),
     ('train',),
     ('compare', 'convert', 'presets', 'replay', 'resume_proof', 'measure',

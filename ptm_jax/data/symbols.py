@@ -39,6 +39,7 @@ class Symbols:
     self.piece_bytes[text] = 1
     self.spellings = [b''] * self.vocabulary.size
     self.spellings[text] = [chr(_FIRST + i).encode() for i in range(count)]
+    self.sample = spell(np.arange(12) % count)
     self.hash = f'{count}-symbols'
 
   def encode(self, text):

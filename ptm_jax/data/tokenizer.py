@@ -55,6 +55,7 @@ class Tokenizer:
       found in text, as in any program that uses it, and are text to us.
 
   Attributes:
+    sample: a text to show what a trained model does.
     vocabulary: `Vocabulary` of 7 + pieces + 100 ids.
     piece_bytes: int32 `[vocab]`, UTF-8 bytes that each id stands for; 0 for
       control ids. An escaped U+2581 or U+241B counts its escape.
@@ -63,6 +64,8 @@ class Tokenizer:
     hash: of the vocabulary: pieces and scores in their order. A model file
       that we trained differs from run to run. A foreign model's: of the file.
   """
+
+  sample = 'Return the sum of the array elements over a given axis.'
 
   def __init__(self, model, lossless=True):
     if not model:

@@ -8,10 +8,11 @@ summed loss is the likelihood of the text. Reference: Radford et al. 2018,
 import dataclasses
 
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base
+from ptm_jax.objectives import arrange, base, ideal
 
 
 @dataclasses.dataclass
@@ -62,6 +63,12 @@ class Objective(base.BaseObjective):
     causal = jnp.tril(jnp.ones((length, length), bool))
     return {'lm': {'inputs': base.same_segment(segments, segments)
                               & causal[None]}}
+
+  def floor(self, law, batch):
+    text = ideal.symbols(self.vocabulary, batch['targets'])
+    return {'lm': ideal.Ideal(
+        law.before(law.evidence(text), batch['segment_ids']),
+        np.maximum(text, 0))}
 
   def read(self, window):
     arranged = arrange.opened(window, self.vocabulary.bos_id)

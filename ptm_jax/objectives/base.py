@@ -178,6 +178,13 @@ class BaseObjective(reading.Reader, config.Component):
     del batch
     return {}
 
+  def floor(self, law, batch):
+    """The best predictions that the `law` of a source allows, for a `batch`
+    that `corrupt` gave, in numpy: `{term: ideal.Ideal}`, in the order of the
+    term's predictions; a term whose floor is not known is left out."""
+    del law, batch
+    return {}
+
   # --- shared machinery -----------------------------------------------------
 
   def bind(self, model, vocabulary, raw_length, sizes=None):

@@ -8,12 +8,13 @@ References: Peters et al. 2018, arXiv:1802.05365, section 3.1; Baevski et al.
 import dataclasses
 
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.models.attention import entering_states
 from ptm_jax.models.heads import LMHead
 from ptm_jax.models.two_tower import TOWERS, tower
-from ptm_jax.objectives import arrange, base, two_tower
+from ptm_jax.objectives import arrange, base, ideal, two_tower
 
 
 @dataclasses.dataclass
@@ -83,6 +84,23 @@ class Objective(base.BaseObjective):
       return {'cloze': two_tower.seen_around(batch)}
     return {name: {f'{name}_inputs': seen}
             for name, seen in two_tower.seen(batch).items()}
+
+  def floor(self, law, batch):
+    def both(name):
+      text = ideal.symbols(self.vocabulary, batch[f'{name}_targets'])
+      return text, batch[f'{name}_segment_ids']
+    text, segments = both('forward')
+    labels = np.maximum(text, 0)
+    if self.cloze:
+      return {'cloze': ideal.Ideal(
+          law.around(law.evidence(text), segments), labels)}
+    turned, turned_segments = (one[:, ::-1] for one in both('backward'))
+    return {
+        'forward': ideal.Ideal(
+            law.before(law.evidence(text), segments), labels),
+        'backward': ideal.Ideal(
+            law.behind(law.evidence(turned), turned_segments)[:, ::-1],
+            np.maximum(turned, 0)[:, ::-1])}
 
   def read(self, window):
     around = arrange.surround(

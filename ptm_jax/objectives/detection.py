@@ -19,6 +19,8 @@ class Detection(masked.Objective):
   difference from the original, so noise that shows the original has label 0.
   """
 
+  floor = base.BaseObjective.floor  # not that of masked LM
+
   def noise(self, key, arranged):
     example = super().noise(key, arranged)
     return {**example,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import arrange, autoregressive
+from ptm_jax.objectives import arrange, autoregressive, base
 from ptm_jax.rng import stream
 
 MARKS = ('<PRE>', '<SUF>', '<MID>')  # and `</s>` for <EOT>
@@ -40,6 +40,8 @@ class Objective(autoregressive.Objective):
 
   likelihood = None
   traced = ('rate', 'spm_share')
+
+  floor = base.BaseObjective.floor  # the middle is told from both sides
 
   def validate(self):
     checks.fraction(self, 'objective', 'rate', open_low=True)

@@ -46,6 +46,8 @@ class Objective(masked.Objective):
   traced = (*masked.Objective.traced, 'mean_length', 'length_deviation',
             'contrast_weight')
 
+  floor = base.BaseObjective.floor  # not that of masked LM
+
   def validate(self):
     super().validate()
     checks.positive(self, 'objective', 'mean_length', 'longest')

@@ -17,7 +17,7 @@ from ptm_jax import checks, losses
 from ptm_jax.data.annotations import entities, phrases
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base, noise, units
+from ptm_jax.objectives import arrange, base, ideal, noise, units
 from ptm_jax.rng import stream
 
 _MARKED = {'entity': entities.Annotator, 'phrase': phrases.Annotator}
@@ -233,6 +233,29 @@ class Objective(Hidden):
   def count(self, total):
     """How many of `total` tokens, int32, are noise where that is exact."""
     return self.number('num_predictions')[total]
+
+
+  def floor(self, law, batch):
+    # A shown token may be a random one, unless nothing is. Those that are
+    # predicted are known to be, of the others it is known how many.
+    text = ideal.symbols(self.vocabulary, batch['targets'])
+    shown = ideal.symbols(self.vocabulary, batch['inputs'])
+    random = self.random_share / law.num_symbols
+    kept = 1 - self.mask_share - self.random_share
+    real = text >= 0
+    rate = np.sum(batch['noise'], 1) / np.maximum(np.sum(real, 1), 1)
+    rate = rate[:, None, None]
+    exact, seen = law.evidence(shown), (shown >= 0)[..., None]
+    context = np.where(
+        seen, (1 - rate + rate * kept) * exact + rate * random, 1)
+    own = np.where(seen, kept * exact + random, 1)
+    chances = own * law.around(
+        context, ideal.stretches(text, batch['segment_ids']))
+    chances /= np.maximum(chances.sum(-1, keepdims=True), 1e-300)
+    places = batch['predicted']
+    return {'mlm': ideal.Ideal(
+        ideal.at(chances, places), np.maximum(ideal.at(text, places), 0),
+        self.random_share == 0)}
 
 
 def _token_count(rate, length):

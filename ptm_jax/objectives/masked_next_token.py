@@ -41,6 +41,8 @@ class Objective(masked.Objective):
   forms = ('prefix',)
   traced = (*masked.Objective.traced, 'final_rate', 'causal_share')
 
+  floor = base.BaseObjective.floor  # not that of masked LM
+
   def validate(self):
     super().validate()
     checks.fraction(self, 'objective', 'final_rate', open_low=True)

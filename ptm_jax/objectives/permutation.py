@@ -14,7 +14,7 @@ import numpy as np
 
 from ptm_jax import checks, losses
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import base, masked, noise, units
+from ptm_jax.objectives import base, ideal, masked, noise, units
 from ptm_jax.rng import stream
 
 
@@ -110,6 +110,13 @@ class Ordered(masked.Cloze):
                               (content.shape[0], count, count))
     return {'plm': {'inputs': jnp.concatenate([content, itself], 2)
                     & base.same_segment(segments[:, -count:], segments)}}
+
+  def floor(self, law, batch):
+    places, length = batch['predicted'], batch['rank'].shape[1]
+    seen = np.asarray(self.seen(batch))[:, -places.shape[1]:, :length]
+    return {'plm': ideal.from_seen(
+        law, self.vocabulary, batch['inputs'][:, :length],
+        batch['segment_ids'][:, :length], seen, places)}
 
 
 @dataclasses.dataclass

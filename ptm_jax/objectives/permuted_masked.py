@@ -61,6 +61,10 @@ class Objective(permutation.Ordered):
     example = self.example(arranged, hidden, rank, masks)
     return dict(example, kept=~unseen[example['predicted']])
 
+  def floor(self, law, batch):
+    # What a mask shows besides `[MASK]` would tell of the text.
+    return super().floor(law, batch) if self.mask_share == 1 else {}
+
   def exempt(self, batch):
     # A predicted token that is kept shows itself, in its mask and its query.
     kept = batch['kept']

@@ -84,6 +84,9 @@ class Objective(autoregressive.Objective):
         index[None, None] < batch['prefix_length'][:, None, None])
     return {'lm': {'inputs': base.same_segment(segments, segments) & seen}}
 
+  def floor(self, law, batch):
+    return super().floor(law, batch) if self._one_stack else {}
+
   def read(self, window):
     if self._one_stack:
       return super().read(window)

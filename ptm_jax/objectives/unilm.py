@@ -13,7 +13,7 @@ import numpy as np
 from ptm_jax import checks
 from ptm_jax.data.flags import SENTENCE_START
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import arrange, base, masked, noise, units
+from ptm_jax.objectives import arrange, base, ideal, masked, noise, units
 from ptm_jax.rng import stream
 
 MODES = 'bidirectional', 'sequence', 'left_to_right', 'right_to_left'
@@ -131,6 +131,15 @@ class Objective(masked.Hidden):
     (seen,) = super().visibility(batch)['mlm'].values()
     return {'mlm': {'inputs': seen & base.at(
         self.seen(batch), batch['predicted'])}}
+
+  def floor(self, law, batch):
+    if self.mask_share < 1:  # what is shown besides `[MASK]` tells of the text
+      return {}
+    places = batch['predicted']
+    seen = ideal.at(np.asarray(self.seen(batch)), places)
+    return {'mlm': ideal.from_seen(
+        law, self.vocabulary, batch['targets'], batch['segment_ids'],
+        seen & ~batch['noise'][:, None], places)}
 
   def read(self, window):
     around = arrange.surround(

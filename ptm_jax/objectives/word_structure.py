@@ -34,6 +34,8 @@ class Objective(masked.Objective):
 
   traced = (*masked.Objective.traced, 'shuffle_rate')
 
+  floor = base.BaseObjective.floor  # not that of masked LM
+
   def validate(self):
     super().validate()
     checks.fraction(self, 'objective', 'shuffle_rate', open_low=True)

@@ -9,17 +9,20 @@ from ptm_jax.errors import ConfigError, PtmError
 
 class Verb:
   """Proves that an experiment's objective leaks nothing; and, if asked, that
-  killed runs end the same."""
+  killed runs end the same, or that no loss lies below its floor."""
 
   takes_config = True
   flags = {
       'resume': (False, 'also kill and resume short copies of the experiment; '
                         'all must end with the same bits'),
+      'floor': (False, 'also train the experiment, on a source of known law, and '
+                       'hold its loss against the floor'),
       'kills': (10, 'how often a run is killed with SIGKILL'),
       'steps': (12, 'updates of the short copies'),
       'seed': (0, 'of the moments'),
-      'workdir': ('', 'empty folder for the short copies, kept if something '
-                      'differs; a temporary one by default'),
+      'workdir': ('', 'folder for the runs: empty for the short copies, which '
+                      'are kept if something differs; of --floor, a run that '
+                      'may go on; a temporary one by default'),
   }
 
   @staticmethod
@@ -35,9 +38,16 @@ class Verb:
     setup_jax.configure()
     from ptm_jax import assemble
     assemble.first_error([settings])
+    if flags.floor and not hasattr(settings.corpus, 'law'):
+      raise ConfigError('--floor needs a corpus of known law: choose '
+                        'corpus=source behind the file')
+    if flags.floor and flags.resume:
+      raise ConfigError('--floor and --resume: ask for one at a time')
     failed = _leaks(settings)
     if flags.resume:
       failed += _resume(flags, settings)
+    if flags.floor:
+      failed += _floor(flags, settings)
     if failed:
       raise PtmError(f'NOT proven: {"; ".join(failed)}')
 
@@ -73,3 +83,23 @@ def _resume(flags, settings):
   print(f'resume: holds ({sum(proof.kills.values())} kills, {proof.endings} '
         'runs ended with the same bits)')
   return []
+
+
+def _floor(flags, settings):
+  from ptm_jax import compare, floors
+  path = pathlib.Path(flags.workdir or tempfile.mkdtemp(prefix='ptm_jax-'))
+  (entry,), _ = compare.run_and_score([settings], [path], 'floor')
+  metrics = entry['metrics']
+  terms = [name.split('/')[1] for name in metrics
+           if name.startswith('floor/') and name.endswith('/excess')]
+  if not terms:
+    raise ConfigError('this objective has no known floor')
+  for term in terms:
+    one = {name: metrics[f'floor/{term}/{name}'] for name in (
+        'loss', 'nll', 'excess', 'excess_se', 'share')}
+    print(f'floor, {term}: loss {one["loss"]:.4f}, floor {one["nll"]:.4f}, '
+          f'excess {one["excess"]:.4f} +- {one["excess_se"]:.4f} nats a '
+          f'prediction; {one["share"]:.1%} of the possible gain')
+  if not flags.workdir:
+    shutil.rmtree(path)
+  return floors.below(metrics)

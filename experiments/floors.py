@@ -1,0 +1,58 @@
+"""Every objective with a floor on one language whose law is known.
+
+Loss, floor, the excess in nats a prediction, and the share of the possible
+gain, from the best constant predictor to the floor, that was reached: figures
+that mean the same for every objective. Noise shows `[MASK]` alone, where the
+floors are exact.
+
+  python experiments/floors.py --workdir=runs/floors
+  python experiments/floors.py --config=:tiny --workdir=runs/floors-tiny
+
+The language is a hidden Markov chain of 8 states and 64 symbols; a state stays
+with a chance of .8, in windows of 64. One seed each by default.
+
+Time: TODO
+"""
+
+from ptm_jax import config, presets
+from ptm_jax.data.corpora import source
+from ptm_jax.objectives import (autoregressive, bidirectional_lm, masked,
+                                permutation, permuted_masked, prefix_lm,
+                                span_boundary, unilm)
+
+_MASKS = {'mask_share': 1.0, 'random_share': 0.0}
+
+
+def get_config(arg=None):
+  """'small' (5 minutes an objective on two cores) or 'tiny'."""
+  size, kinds = presets.parse(arg, sizes=('small', 'tiny'), kinds=('corpus',))
+  tiny = size == 'tiny'
+  base = config.Experiment(
+      objective=autoregressive.Objective(),
+      corpus=kinds.get('corpus', source.Corpus(
+          num_documents=4000 if tiny else 80_000)),
+      model=config.Model(depth=2, width=32 if tiny else 128,
+                         num_heads=2 if tiny else 4, positions='rotary'),
+      data=config.Data(raw_length=64, batch_size=16 if tiny else 64),
+      optimizer=config.Optimizer(
+          learning_rate=3e-3, schedule='linear',
+          warmup_steps=5 if tiny else 100, weight_decay=0.0),
+      num_steps=50 if tiny else 1000)
+  base.checkpoints.every_steps = base.evaluation.every_steps = (
+      base.num_steps // 2)
+  base.evaluation.num_batches = 4 if tiny else 16
+  return config.Comparison(base=base, runs={
+      'autoregressive': autoregressive.Objective(),
+      'prefix_lm': prefix_lm.Objective(),
+      'bidirectional_lm': bidirectional_lm.Objective(),
+      'masked': masked.Objective(**_MASKS),
+      'masked_spans': masked.Objective(unit='span', **_MASKS),
+      'span_boundary': span_boundary.Objective(**_MASKS),
+      'permutation': permutation.Objective(),
+      'permuted_masked': permuted_masked.Objective(**_MASKS),
+      'unilm': unilm.Objective(**_MASKS)}, seeds=(0,))
+
+
+if __name__ == '__main__':
+  from ptm_jax.__main__ import run_experiment
+  run_experiment(__file__)

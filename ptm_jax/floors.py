@@ -1,0 +1,114 @@
+"""How far a trained model is from the best loss that its source allows.
+
+Loss and floor are of the same corruption of the same held-out windows, so
+that their difference is paired and its error small. Excess means the same for
+every objective: nats a prediction that a better model could still gain. Below
+zero by more than its error, the objective shows what it should hide.
+"""
+
+import jax
+import numpy as np
+
+from ptm_jax.data.windows import evaluation_batches
+from ptm_jax.evaluate import entropy, ratio_error
+from ptm_jax.step import evaluation_batch
+
+STANDARD_ERRORS = 4  # below the floor by more is no luck
+
+
+def score(trained, num_windows=1024):
+  """Excess over the floor of every trial of a group.
+
+  Args:
+    trained: `train.Trained`.
+    num_windows: of the validation split, at most.
+
+  Returns:
+    One dict per trial; for each term whose floor is known, under
+    `floor/TERM/`: `loss` and `nll` (the floor), nats a prediction, `excess`
+    (their difference) and `excess_se`, `share` (of what the best constant
+    predictor could gain, the part that is gained), `accuracy` (of the best
+    predictor) and `exact` (1, or 0 where positions are taken as drawn
+    independently). {} where the corpus has no known law.
+  """
+  setup = trained.setup
+  corpus = setup.experiments[0].corpus
+  if not hasattr(corpus, 'law'):
+    return [{} for _ in setup.experiments]
+  law, windows = corpus.law(), setup.windows['validation']
+  size = setup.experiments[0].data.batch_size
+  batches = evaluation_batches(windows, size, max(1, num_windows // size))
+  states = trained.program.split(trained.state)
+  return [measure(setup.objective.rebuilt(hparams['objective']),
+                  state['params'], batches, law)
+          for hparams, state in zip(setup.hparams, states, strict=True)]
+
+
+def measure(objective, params, batches, law):
+  """As `score`, of one model.
+
+  Args:
+    objective: bound.
+    params: by network.
+    batches: host batches of raw windows; padding rows have weight 0.
+    law: of the source that the windows are from.
+  """
+  @jax.jit
+  def predict(params, windows):
+    batch = evaluation_batch(objective, windows)
+    terms = objective.loss(None, params, batch)
+    return ({name: value for name, value in batch.items() if name != 'key'},
+            {name: (term.factors, term.nll) for name, term in terms.items()})
+
+  parts = {}
+  for windows in batches:
+    batch, terms = jax.tree.map(np.asarray, predict(params, windows))
+    for term, ideal in objective.floor(law, batch).items():
+      factors, nll = (np.asarray(one, np.float64) for one in terms[term])
+      parts.setdefault(term, []).append(_of_batch(ideal, factors, nll))
+  return {f'floor/{term}/{name}': value for term, rows in parts.items()
+          for name, value in _summary(rows).items()}
+
+
+def _of_batch(ideal, factors, nll):
+  """Sums by window, `[batch]`, and of the targets, `[classes]`."""
+  chances = np.take_along_axis(ideal.chances, ideal.labels[..., None], 2)
+  best = -np.log(np.maximum(chances[..., 0], 1e-300))
+  counts = np.zeros(ideal.chances.shape[-1])
+  np.add.at(counts, ideal.labels.ravel(), factors.ravel())
+  hits = np.argmax(ideal.chances, -1) == ideal.labels
+  return {'loss': np.sum(factors * nll, 1),
+          'nll': np.sum(np.where(factors > 0, factors * best, 0), 1),
+          'hits': np.sum(factors * hits, 1), 'weight': np.sum(factors, 1),
+          'targets': counts[None], 'exact': np.array([ideal.exact])}
+
+
+def _summary(rows):
+  sums = {name: np.concatenate([row[name] for row in rows])
+          for name in rows[0]}
+  weight = sums['weight'].sum()
+  loss, floor = (sums[name].sum() / weight for name in ('loss', 'nll'))
+  constant = entropy(sums['targets'].sum(0))
+  return {
+      'loss': float(loss), 'nll': float(floor), 'excess': float(loss - floor),
+      'excess_se': ratio_error(sums['loss'] - sums['nll'], sums['weight']),
+      'constant_nll': constant,
+      'share': float((constant - loss) / (constant - floor)),
+      'accuracy': float(sums['hits'].sum() / weight),
+      'exact': float(sums['exact'].all())}
+
+
+def below(metrics):
+  """Terms whose loss lies below an exact floor by more than chance allows, as
+  lines of text."""
+  found = []
+  for name in metrics:
+    if not (name.startswith('floor/') and name.endswith('/excess')):
+      continue
+    prefix = name.removesuffix('excess')
+    excess, error = metrics[name], metrics[f'{prefix}excess_se']
+    if metrics[f'{prefix}exact'] and excess < -STANDARD_ERRORS * error:
+      found.append(f'{prefix.split("/")[1]} lies {-excess:.4f} nats below its '
+                   f'floor, {-excess / error:.1f} standard errors: it is shown '
+                   'what it predicts')
+  return found

@@ -1,0 +1,71 @@
+"""The best predictions that a known law allows, in numpy and float64.
+
+An objective's `floor` gives them for the very corruption that it drew: to each
+prediction the law of its target, given what the trunk is shown of the text.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Ideal(NamedTuple):
+  """What a predictor would say that knows the law.
+
+  Attributes:
+    chances: float64 `[batch, n, classes]`, of each prediction.
+    labels: int `[batch, n]`, the targets among the classes; any where a
+      prediction has no weight.
+    exact: whether no predictor does better, in the mean; else the loss is
+      that of a predictor which takes positions as drawn independently.
+  """
+
+  chances: np.ndarray
+  labels: np.ndarray
+  exact: bool = True
+
+
+def symbols(vocabulary, ids):
+  """Ids as symbols of the source, int64; -1 where they are no text."""
+  ids = np.asarray(ids, np.int64)
+  text = (ids >= vocabulary.text_start) & (ids < vocabulary.text_end)
+  return np.where(text, ids - vocabulary.text_start, -1)
+
+
+def stretches(symbols_, segment_ids):
+  """Segments in which special tokens have no part, int64."""
+  return np.where(symbols_ >= 0, np.asarray(segment_ids, np.int64), 0)
+
+
+def at(values, places):
+  """`values [batch, length, ...]` at `places [batch, n]`."""
+  places = np.asarray(places)
+  return np.take_along_axis(
+      values, places.reshape(places.shape + (1,) * (values.ndim - 2)), 1)
+
+
+def from_seen(law, vocabulary, tokens, segment_ids, seen, places):
+  """Predictions that see some of the tokens each, and those as they are.
+
+  Args:
+    law: of the source.
+    vocabulary: `Vocabulary`.
+    tokens: int `[batch, length]`, the text with its special tokens.
+    segment_ids: int `[batch, length]`.
+    seen: bool `[batch, n, length]`.
+    places: int `[batch, n]`, of the targets among the tokens.
+  """
+  text = symbols(vocabulary, tokens)
+  count, length = np.shape(seen)[1:]
+  # A special token between two of the text does not part them.
+  order = np.argsort(text < 0, 1, kind='stable')
+  places = at(np.argsort(order, 1), places)
+  text, segment_ids = at(text, order), at(np.asarray(segment_ids), order)
+  seen = np.take_along_axis(np.asarray(seen), order[:, None], 2)
+  def rows(values):
+    return np.repeat(values, count, 0)
+  shown = np.where(seen.reshape(-1, length), rows(text), -1)
+  around = law.around(law.evidence(shown), rows(stretches(text, segment_ids)))
+  chances = at(around, np.reshape(places, (-1, 1)))[:, 0]
+  return Ideal(chances.reshape(-1, count, chances.shape[-1]),
+               np.maximum(at(text, places), 0))

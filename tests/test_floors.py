@@ -1,0 +1,176 @@
+"""Floors against enumeration of all texts; a leak is caught by the floor."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+from flax.core import meta
+
+from ptm_jax import config, floors
+from ptm_jax.data.vocabulary import Vocabulary
+from ptm_jax.find import find
+from ptm_jax.objectives import autoregressive, ideal
+from ptm_jax.sources import hidden_markov
+from ptm_jax.step import make_hparams, make_init, make_train_step
+from tests.sources.test_chain import joint
+
+LENGTH, SYMBOLS = 5, 3
+VOCABULARY = Vocabulary(7 + SYMBOLS + 100)
+LAW = hidden_markov.Source(states=2, symbols=SYMBOLS, concentration=0.5).law()
+MODEL = config.Model(depth=2, width=32, num_heads=2, max_length=64)
+WHOLE = {'mask_share': 1.0, 'random_share': 0.0}
+# Fields with which the floor is exact.
+EXACT = {
+    'autoregressive': {}, 'bidirectional_lm': {}, 'prefix_lm': {},
+    'masked': {'rate': 0.4, **WHOLE},
+    'span_boundary': {'rate': 0.3, **WHOLE},
+    'permutation': {'rate': 0.5}, 'permuted_masked': {'rate': 0.5, **WHOLE},
+    'unilm': {'rate': 0.4, **WHOLE}}
+
+
+def windows(symbols, segments=None):
+  """Raw windows of symbols `[count, length]`."""
+  count, length = symbols.shape
+  segments = np.ones_like(symbols) if segments is None else segments
+  starts = np.maximum.accumulate(
+      np.where(np.diff(segments, axis=1, prepend=0) != 0,
+               np.arange(length), 0), 1)
+  real = segments > 0
+  return {'tokens': (symbols + VOCABULARY.text_start) * real,
+          'segment_ids': segments, 'flags': np.ones_like(symbols, np.uint8),
+          'positions': (np.arange(length) - starts) * real,
+          'index': np.arange(count), 'epoch': np.zeros(count, np.int32)}
+
+
+def bind(name, length=LENGTH, model=MODEL, **fields):
+  objective = find('objectives', name)(**fields)
+  objective.validate()
+  return objective.bind(model, VOCABULARY, length)
+
+
+def corrupted(objective, raw, key):
+  """All rows with the same noise."""
+  keys = jax.random.split(jax.random.key(key), 1)
+  corrupt = jax.jit(jax.vmap(lambda one: objective.corrupt(keys[0], one)))
+  batch = corrupt({name: np.asarray(value, np.int32)
+                   for name, value in raw.items()})
+  return {name: np.asarray(value) for name, value in batch.items()
+          if name != 'key'}
+
+
+@pytest.mark.parametrize('segments', [
+    [1, 1, 1, 1, 1], [1, 1, 2, 2, 0]], ids=['one', 'packed'])
+@pytest.mark.parametrize('name', EXACT)
+def test_floor_is_that_of_enumeration(name, segments):
+  """Every text is corrupted with the same noise; those that look the same to
+  a prediction share its law."""
+  objective = bind(name, **EXACT[name])
+  texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
+  segments = np.array(segments)
+  chance = np.array([np.prod([
+      joint(LAW, np.sum(segments == one))[tuple(text[segments == one])]
+      for one in set(segments) - {0}]) for text in texts])
+  raw = windows(texts, np.tile(segments, (len(texts), 1)))
+  for key in range(2):
+    batch = corrupted(objective, raw, key)
+    seen = objective.visibility(batch)
+    terms = {term: (np.asarray(t.targets), np.asarray(t.factors))
+             for term, t in _terms(objective, batch).items()}
+    found = objective.floor(LAW, batch)
+    assert found, 'no floor'
+    for term, best in found.items():
+      targets, factors = terms[term]
+      (stack, visible), = seen[term].items()
+      inputs = batch[stack]
+      checked = 0
+      for row in (0, 77, 200):
+        for one in np.flatnonzero(factors[row]):
+          shown = visible[row, one]
+          same = np.all((inputs == inputs[row]) | ~np.asarray(shown), 1)
+          labels = targets[same, one] - VOCABULARY.text_start
+          exact = np.bincount(labels, chance[same], SYMBOLS)
+          np.testing.assert_allclose(best.chances[row, one],
+                                     exact / exact.sum(), atol=1e-10)
+          assert best.labels[row, one] == (
+              targets[row, one] - VOCABULARY.text_start)
+          checked += 1
+      assert checked and best.exact
+
+
+def _terms(objective, batch):
+  params = jax.eval_shape(objective.init, jax.random.key(0))
+  params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32),
+                        meta.unbox(params))
+  return jax.jit(lambda params, batch: objective.loss(
+      None, params, batch))(params, batch)
+
+
+def test_the_channel_of_bert_is_that_of_enumeration():
+  """Given which tokens are predicted, and that each other one may be."""
+  objective = bind('masked', rate=0.4, mask_share=0.4, random_share=0.4)
+  rng = np.random.default_rng(0)
+  symbols = LAW.sample(rng, 8, LENGTH)
+  batch = corrupted(objective, windows(symbols), 0)
+  texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
+  chance = joint(LAW, LENGTH).ravel()
+  best = objective.floor(LAW, batch)['mlm']
+  assert not best.exact
+  shown = ideal.symbols(VOCABULARY, batch['inputs'])[:, 1:-1]
+  rate, kept, random = 3 / 5, 0.2, 0.4 / SYMBOLS  # round(0.4 * 7) of 5
+  noisy = 0
+  for row in range(8):
+    for one, place in enumerate(batch['predicted'][row] - 1):
+      if not batch['weights'][row, place + 1]:
+        continue
+      weight = chance.copy()
+      for other in range(LENGTH):
+        if shown[row, other] < 0:
+          continue
+        equal = texts[:, other] == shown[row, other]
+        weight *= (kept * equal + random if other == place else
+                   (1 - rate + rate * kept) * equal + rate * random)
+      exact = np.bincount(texts[:, place], weight, SYMBOLS)
+      np.testing.assert_allclose(best.chances[row, one], exact / exact.sum(),
+                                 atol=1e-10)
+      noisy += shown[row, place] >= 0
+  assert noisy
+
+
+class Leaking(autoregressive.Objective):
+  """A causal mask that is off by one: each token sees itself."""
+
+  def noise(self, key, arranged):
+    example = super().noise(key, arranged)
+    return dict(example, inputs=arranged['tokens'])
+
+
+@pytest.mark.parametrize('kind,leaks', [(autoregressive.Objective, False),
+                                        (Leaking, True)])
+def test_a_leak_is_caught_by_the_floor_alone(kind, leaks):
+  objective = kind().bind(MODEL, VOCABULARY, 16)
+  optimizer = config.Optimizer(learning_rate=3e-3, schedule='constant',
+                               weight_decay=0.0)
+  hparams = make_hparams(objective, optimizer)
+  state = jax.jit(make_init(objective, optimizer, 150))(
+      jax.random.key(0), hparams)
+  step = jax.jit(make_train_step(objective, optimizer, 150))
+  rng = np.random.default_rng(0)
+  law = hidden_markov.Source(states=3, symbols=SYMBOLS,
+                             concentration=0.1).law()
+
+  def draw():
+    return {name: np.asarray(value, np.int32) for name, value in windows(
+        law.sample(rng, 64, 16)).items()}
+
+  for _ in range(150):
+    state, _ = step(state, draw())
+  found = floors.measure(objective, state['params'],
+                         [draw() for _ in range(4)], law)
+  assert bool(floors.below(found)) == leaks
+  if leaks:
+    assert 'lm lies' in floors.below(found)[0]
+    assert found['floor/lm/share'] > 1.05
+  else:
+    assert -4 * found['floor/lm/excess_se'] < found['floor/lm/excess'] < 0.05
+    assert 0.6 < found['floor/lm/share'] < 1.1
