@@ -17,6 +17,10 @@ from ptm_jax.data.vocabulary import Vocabulary
 
 ROOT = pathlib.Path(__file__).parent.parent
 EXPERIMENTS = sorted((ROOT / 'experiments').glob('*.py'))
+COMPARISONS = 'compare_objectives', 'floors'
+# Nine objectives, each with its own programs, take a minute.
+RUNS = [pytest.param(path, marks=pytest.mark.slow) if path.stem == 'floors'
+        else path for path in EXPERIMENTS]
 BLOCKS = re.findall(r'```python\n(.*?)```',
                     (ROOT / 'README.md').read_text(encoding='utf8'), re.S)
 
@@ -39,7 +43,7 @@ def run_tiny(path, corpus, workdir):
     extra = [f'--config.objective.gazetteer={names}']
   else:
     extra = []
-  compares = path.stem.startswith('compare')
+  compares = path.stem in COMPARISONS
   if load_plan(str(path)):
     return __main__.main([
         'sweep', f'--config={path}:tiny,corpus=text',
@@ -56,7 +60,7 @@ def run_tiny(path, corpus, workdir):
       f'{base}.evaluation.num_batches=1', f'--workdir={workdir}', *clock, *extra])
 
 
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', RUNS, ids=lambda p: p.stem)
 def test_tiny_runs_two_updates(path, corpus, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   assert run_tiny(path, corpus, f'runs/{path.stem}') == 0
@@ -87,7 +91,7 @@ def test_docstring_says_what_it_is(path):
   assert f'python experiments/{path.name}' in text
   assert re.search(r'^Times?:', text, re.M) and re.search(
       r'^Results?:', text, re.M)
-  if not path.stem.startswith(('compare', 'sweep')):
+  if path.stem not in COMPARISONS and not path.stem.startswith('sweep'):
     assert re.search(r'^Papers?:', text, re.M)
     assert 'base' in text.lower()
 

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from ptm_jax import leaks, resume_proof
+from ptm_jax import floors, leaks, resume_proof
 from ptm_jax.__main__ import main
 
 GPT = str(pathlib.Path(__file__).parent.parent / 'experiments' / 'gpt.py')
@@ -57,3 +57,36 @@ def test_a_folder_that_is_not_empty_is_refused(found, capsys, tmp_path):
   (tmp_path / 'file').write_text('')
   assert main([*COMMAND, '--resume', f'--workdir={tmp_path}']) == 2
   assert 'is not empty' in capsys.readouterr().err
+
+
+SHORT = [f'--config={GPT}:tiny,corpus=source', '--floor',
+         '--config.corpus.num_documents=400', '--config.num_steps=4',
+         '--config.model.width=16', '--config.model.depth=1']
+
+
+def test_a_loss_is_held_against_its_floor(found, capsys, tmp_path,
+                                          monkeypatch):
+  command = ['verify', *SHORT, f'--workdir={tmp_path / "run"}']
+  assert main(command) == 0
+  printed = capsys.readouterr().out
+  assert 'floor, lm: loss 5.' in printed and 'of the possible gain' in printed
+  # The same run again, as if its loss were below the floor.
+  score = floors.score
+  def lower(trained):
+    (metrics,) = score(trained)
+    return [dict(metrics, **{'floor/lm/excess': -0.5,
+                             'floor/lm/excess_se': 0.1})]
+  monkeypatch.setattr(floors, 'score', lower)
+  assert main(command) == 1
+  assert ('NOT proven: lm lies 0.5000 nats below its floor, 5.0 standard '
+          'errors' in capsys.readouterr().err)
+
+
+@pytest.mark.parametrize('arguments,line', [
+    ([f'--config={GPT}:tiny', '--floor'], 'corpus=source'),
+    ([*SHORT, '--resume'], 'one at a time'),
+    ([SHORT[0].replace('gpt', 't5'), *SHORT[1:], '--config.model.depth=2'],
+     'no known floor')])
+def test_what_has_no_floor_is_one_line(found, capsys, arguments, line):
+  assert main(['verify', *arguments]) == 2
+  assert line in capsys.readouterr().err

@@ -87,13 +87,17 @@ def _resume(flags, settings):
 
 def _floor(flags, settings):
   from ptm_jax import compare, floors
+  from ptm_jax.find import name_of
+  from ptm_jax.objectives import base
+  if type(settings.objective).floor is base.BaseObjective.floor:
+    raise ConfigError(f'{name_of(settings.objective)[1]} has no known floor')
   path = pathlib.Path(flags.workdir or tempfile.mkdtemp(prefix='ptm_jax-'))
   (entry,), _ = compare.run_and_score([settings], [path], 'floor')
   metrics = entry['metrics']
   terms = [name.split('/')[1] for name in metrics
            if name.startswith('floor/') and name.endswith('/excess')]
   if not terms:
-    raise ConfigError('this objective has no known floor')
+    raise ConfigError('with these settings the objective has no known floor')
   for term in terms:
     one = {name: metrics[f'floor/{term}/{name}'] for name in (
         'loss', 'nll', 'excess', 'excess_se', 'share')}

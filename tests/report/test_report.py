@@ -132,3 +132,19 @@ def test_a_run_outside_the_folder_is_refused(tmp_path):
   (inside / 'results.json').write_text(json.dumps(results))
   with pytest.raises(DataError, match='outside its folder'):
     report.build(inside)
+
+
+def test_distances_from_the_floor(tmp_path):
+  results = fabricated.write(tmp_path, names=('masked',))
+  for run, excess in zip(results['runs'], (0.0213, 0.0214, 0.0215),
+                         strict=True):
+    run['metrics'].update({f'floor/mlm/{name}': value for name, value in {
+        'loss': 2.72, 'nll': 2.7, 'constant_nll': 3.7, 'excess': excess,
+        'excess_se': 0.004, 'share': 0.98, 'accuracy': 0.25,
+        'exact': 1.0}.items()})
+  (tmp_path / 'results.json').write_text(json.dumps(results))
+  _, markdown = build(tmp_path)
+  assert '## Distance from the floor' in markdown
+  (row,) = [line for line in markdown.splitlines() if '0.0214' in line]
+  assert '| masked | mlm | 3.700' in row and '0.0080' in row
+  assert '0.980' in row and '| exact |' in row
