@@ -26,7 +26,9 @@ EXACT = {
     'masked': {'rate': 0.4, **WHOLE},
     'span_boundary': {'rate': 0.3, **WHOLE},
     'permutation': {'rate': 0.5}, 'permuted_masked': {'rate': 0.5, **WHOLE},
-    'unilm': {'rate': 0.4, **WHOLE}}
+    'unilm': {'rate': 0.4, **WHOLE}, 'fragment': {'rate': 0.6, **WHOLE},
+    'masked_next_token': {'rate': 0.4, 'final_rate': 0.4,
+                          'causal_share': 0.4, **WHOLE}}
 
 
 def windows(symbols, segments=None):
@@ -49,14 +51,14 @@ def bind(name, length=LENGTH, model=MODEL, **fields):
   return objective.bind(model, VOCABULARY, length)
 
 
-def corrupted(objective, raw, key):
-  """All rows with the same noise."""
-  keys = jax.random.split(jax.random.key(key), 1)
-  corrupt = jax.jit(jax.vmap(lambda one: objective.corrupt(keys[0], one)))
-  batch = corrupt({name: np.asarray(value, np.int32)
-                   for name, value in raw.items()})
-  return {name: np.asarray(value) for name, value in batch.items()
-          if name != 'key'}
+def corrupted(objective, raw, keys=1):
+  """All rows with the same noise; a batch for each of several keys."""
+  corrupt = jax.jit(jax.vmap(objective.corrupt, (None, 0)))
+  raw = {name: np.asarray(value, np.int32) for name, value in raw.items()}
+  for key in range(keys):
+    batch = corrupt(jax.random.key(key), raw)
+    yield {name: np.asarray(value) for name, value in batch.items()
+           if name != 'key'}
 
 
 @pytest.mark.parametrize('segments', [
@@ -72,8 +74,8 @@ def test_floor_is_that_of_enumeration(name, segments):
       joint(LAW, np.sum(segments == one))[tuple(text[segments == one])]
       for one in set(segments) - {0}]) for text in texts])
   raw = windows(texts, np.tile(segments, (len(texts), 1)))
-  for key in range(2):
-    batch = corrupted(objective, raw, key)
+  checked = dict.fromkeys(objective.coefficients(), 0)
+  for batch in corrupted(objective, raw, 4):
     seen = objective.visibility(batch)
     terms = {term: (np.asarray(t.targets), np.asarray(t.factors))
              for term, t in _terms(objective, batch).items()}
@@ -81,21 +83,23 @@ def test_floor_is_that_of_enumeration(name, segments):
     assert found, 'no floor'
     for term, best in found.items():
       targets, factors = terms[term]
-      (stack, visible), = seen[term].items()
-      inputs = batch[stack]
-      checked = 0
+      visible = {stack: np.asarray(part) for stack, part in
+                 seen[term].items()}
       for row in (0, 77, 200):
         for one in np.flatnonzero(factors[row]):
-          shown = visible[row, one]
-          same = np.all((inputs == inputs[row]) | ~np.asarray(shown), 1)
+          same = np.all([np.all(
+              (batch[stack] == batch[stack][row]) | ~part[row, one], 1)
+                         for stack, part in visible.items()], 0)
           labels = targets[same, one] - VOCABULARY.text_start
           exact = np.bincount(labels, chance[same], SYMBOLS)
           np.testing.assert_allclose(best.chances[row, one],
                                      exact / exact.sum(), atol=1e-10)
           assert best.labels[row, one] == (
               targets[row, one] - VOCABULARY.text_start)
-          checked += 1
-      assert checked and best.exact
+          checked[term] += 1
+      assert best.exact
+  # The other term of span boundaries sees too little for masked LM's floor.
+  assert all(count for term, count in checked.items() if term != 'sbo')
 
 
 def _terms(objective, batch):
@@ -111,7 +115,7 @@ def test_the_channel_of_bert_is_that_of_enumeration():
   objective = bind('masked', rate=0.4, mask_share=0.4, random_share=0.4)
   rng = np.random.default_rng(0)
   symbols = LAW.sample(rng, 8, LENGTH)
-  batch = corrupted(objective, windows(symbols), 0)
+  (batch,) = corrupted(objective, windows(symbols))
   texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
   chance = joint(LAW, LENGTH).ravel()
   best = objective.floor(LAW, batch)['mlm']
@@ -135,6 +139,25 @@ def test_the_channel_of_bert_is_that_of_enumeration():
                                  atol=1e-10)
       noisy += shown[row, place] >= 0
   assert noisy
+
+
+def test_the_law_of_substitutes_is_that_of_enumeration():
+  objective = bind('substituted_token', rate=0.4)
+  symbols = LAW.sample(np.random.default_rng(0), 6, LENGTH)
+  (batch,) = corrupted(objective, windows(symbols))
+  best = objective.floor(LAW, batch)['detection']
+  assert not best.exact
+  texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
+  shown = ideal.symbols(VOCABULARY, batch['inputs'])[:, 1:-1]
+  rate = 3 / 5
+  for row in range(6):
+    equal = texts == shown[row]
+    weight = joint(LAW, LENGTH).ravel() * np.prod(
+        (1 - rate) * equal + rate / SYMBOLS, 1)
+    original = (weight @ equal) / weight.sum()
+    np.testing.assert_allclose(best.chances[row, 1:-1, 0], original,
+                               atol=1e-10)
+    assert np.all(best.chances[row, [0, -1], 0] == 1)  # `[CLS]` and `[SEP]`
 
 
 class Leaking(autoregressive.Objective):

@@ -112,7 +112,7 @@ def paired(window, cut, first_id, last_id):
   # The middle is a copy of its left neighbour, but for what it shows.
   pair = {name: values[index - (index > cut)]
           for name, values in around.items()}
-  pair.update({name: jnp.where(middle, 0, pair[name])
+  pair.update({name: jnp.where(middle, jnp.zeros_like(pair[name]), pair[name])
                for name in (*planes(window), 'candidates')})
   return {**pair, 'tokens': jnp.where(middle, last_id, pair['tokens']),
           'positions': restart_positions(pair['segment_ids']),

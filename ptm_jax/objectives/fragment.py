@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks
-from ptm_jax.objectives import (arrange, base, masked, noise,
+from ptm_jax.objectives import (arrange, base, ideal, masked, noise,
                                 sequence_to_sequence)
 from ptm_jax.rng import stream
 
@@ -96,6 +96,21 @@ class Objective(sequence_to_sequence.Rewriting):
   def exempt(self, batch):
     # A token that is kept shows itself, and only in its place.
     return {'seq2seq': {'encoder_inputs': batch['noise'] & ~batch['unseen']}}
+
+  def floor(self, law, batch):
+    if self.mask_share < 1:  # what is shown besides `[MASK]` tells of the text
+      return {}
+    fragment, written = batch['noise'], batch['weights'] > 0
+    places = np.argmax(fragment, 1)[:, None] + np.cumsum(written, 1) - 1
+    places = np.clip(places, 0, self.raw_length - 1)
+    rows = np.nonzero(written)
+    tokens = np.array(batch['encoder_inputs'])
+    tokens[rows[0], places[rows]] = batch['targets'][rows]
+    seen = ~fragment[:, None] | (
+        np.arange(self.raw_length) < places[:, :, None])
+    return {'seq2seq': ideal.from_seen(
+        law, self.vocabulary, tokens, batch['encoder_segment_ids'], seen,
+        places)}
 
   def read(self, window):
     return base.BaseObjective.read(self, window)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks, losses
-from ptm_jax.objectives import arrange, base, masked, noise
+from ptm_jax.objectives import arrange, base, ideal, masked, noise
 from ptm_jax.rng import stream
 
 
@@ -40,8 +40,6 @@ class Objective(masked.Objective):
 
   forms = ('prefix',)
   traced = (*masked.Objective.traced, 'final_rate', 'causal_share')
-
-  floor = base.BaseObjective.floor  # not that of masked LM
 
   def validate(self):
     super().validate()
@@ -113,6 +111,24 @@ class Objective(masked.Objective):
         | (index[None, None] < batch['prefix_length'][:, None, None]))
     terms = {'mntp': {'inputs': base.at(seen, batch['predicted'])}}
     return {**terms, 'lm': {'inputs': seen}} if self.causal_share else terms
+
+  def floor(self, law, batch):
+    # A position's target is the token behind it.
+    places = batch['predicted'] + 1
+    tokens = np.pad(batch['targets'], ((0, 0), (1, 0)))
+    segments = np.pad(batch['segment_ids'], ((0, 0), (0, 1)))
+    text = ideal.symbols(self.vocabulary, tokens)
+    found = {}
+    if self.mask_share == 1:
+      seen = np.pad(~batch['noise'], ((0, 0), (0, 1)))[:, None]
+      found['mntp'] = ideal.from_seen(
+          law, self.vocabulary, tokens, segments, np.broadcast_to(
+              seen, (*places.shape, tokens.shape[1])), places)
+    if self.causal_share:
+      chances = law.before(law.evidence(text),
+                           ideal.stretches(text, segments))
+      found['lm'] = ideal.Ideal(chances[:, 1:], np.maximum(text, 0)[:, 1:])
+    return found
 
   def exempt(self, batch):
     (kept,) = super().exempt(batch).values()

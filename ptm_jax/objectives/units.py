@@ -135,6 +135,7 @@ def runs(key, starts, candidates, count, law):
     ends = first[word[place] + 1 + jnp.arange(longest)]
     fits = (ends - place <= left) & (jnp.arange(longest) < drawn[place])
     run = (index >= place) & (index < jnp.max(jnp.where(fits, ends, place)))
+    run &= candidates  # as in the released code, a [SEP] may lie within
     return run & ~jnp.any(run & hidden)
 
   return _fill(_shuffled(key, starts & candidates), count, take,
@@ -159,7 +160,7 @@ def spans(key, starts, candidates, count, law):
 
   def take(place, hidden, left):
     end = first[word[place] + drawn[place]]
-    new = (index >= first[word[place]]) & (index < end) & ~hidden
+    new = (index >= first[word[place]]) & (index < end) & candidates & ~hidden
     return new & ~hidden[place] & (jnp.cumsum(new) <= left)
 
   # Going through tokens in random order and leaving out the hidden ones is to

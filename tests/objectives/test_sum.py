@@ -16,7 +16,8 @@ from ptm_jax.objectives import (autoregressive, masked, next_sentence,
                                 sentence_order, substituted_token)
 from ptm_jax.objectives import sum as sums
 from tests.objectives.cases import bound, corrupt
-from tests.objectives.words import random_windows, sentences, show
+from tests.objectives.words import (VOCABULARY, random_windows, sentences,
+                                    show)
 
 FIELDS = {'members': {'masked': masked.Objective(rate=0.3),
                       'next_sentence': next_sentence.Objective()},
@@ -39,6 +40,15 @@ def test_the_text_is_arranged_by_one_member_and_hidden_by_the_other():
   assert np.all(np.asarray(batch['noise']).sum(1) == 2)
   assert not np.any(np.asarray(batch['noise'])[:, [0, 4, 7]])
   assert np.all(np.asarray(batch['token_types']) == [0, 0, 0, 0, 0, 1, 1, 1])
+
+
+@pytest.mark.parametrize('unit', ['token', 'whole_word', 'ngram', 'span'])
+def test_no_unit_hides_what_stands_between_the_parts(unit):
+  batch = corrupt(bound('sum', length=20, factors={}, members={
+      'masked': masked.Objective(rate=0.4, unit=unit),
+      'order': sentence_order.Objective()}), random_windows(30, 20))
+  hidden = np.asarray(batch['masked/targets'])[np.asarray(batch['noise'])]
+  assert np.all(hidden >= VOCABULARY.text_start) and len(hidden) > 150
 
 
 def test_terms_are_those_of_the_members_on_the_same_states():

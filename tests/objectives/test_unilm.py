@@ -10,7 +10,7 @@ import pytest
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import unilm, units
 from tests.objectives.cases import MODEL, bound, corrupt
-from tests.objectives.words import random_windows, show, window
+from tests.objectives.words import VOCABULARY, random_windows, show, window
 
 FIELDS = {'rate': 0.4}
 LEARNS = {'mlm': 3.6}
@@ -59,6 +59,12 @@ def test_vector(example, mode, seen, types):
   first = {'bidirectional': 7, 'sequence': 4, 'left_to_right': 2,
            'right_to_left': 6}[mode]
   assert mask[1].sum() == first
+
+
+def test_special_tokens_are_never_hidden():
+  batch = corrupt(bound('unilm', length=20), random_windows(40, 20, 2))
+  hidden = np.asarray(batch['targets'])[np.asarray(batch['noise'])]
+  assert np.all(hidden >= VOCABULARY.text_start) and len(hidden) > 300
 
 
 def test_shares_and_cuts():
