@@ -33,6 +33,26 @@ def test_base_is_as_large_as_published(listed, name):
 def test_every_model_has_its_sizes_and_studies_are_none(listed):
   files = {path.stem for path in EXPERIMENTS.glob('*.py')}
   assert set(listed) == {name for name in files if not name.startswith(
-      ('sweep_', 'compare_'))}
+      ('sweep_', 'compare_', 'floors'))}
   for row in listed.values():
     assert row['tiny'] < row['small'] < row['base'] and row['summary']
+
+
+def test_the_readme_has_the_objectives_as_they_are(capsys):
+  """After a change: `python -m ptm_jax list objectives --markdown`."""
+  assert __main__.main(['list', 'objectives', '--markdown',
+                        f'--folder={EXPERIMENTS}']) == 0
+  table = capsys.readouterr().out
+  assert '| `masked` | encoder | 1810.04805' in table
+  assert table in (EXPERIMENTS.parent / 'README.md').read_text(
+      encoding='utf8')
+
+
+def test_where_objectives_compose(capsys):
+  assert __main__.main(['list', 'objectives', '--json']) == 0
+  rows = json.loads(capsys.readouterr().out)['objectives']
+  assert rows['masked']['sum'] == ['changes'] and rows['masked']['floor']
+  assert rows['next_sentence']['sum'] == ['arranges']
+  for name in 'autoregressive', 'span_corruption', 'sum':
+    assert 'sum' not in rows[name]
+  assert __main__.main(['list', 'models', '--markdown']) == 2

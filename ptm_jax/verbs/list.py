@@ -3,6 +3,7 @@
 import ast
 import json
 import pathlib
+import re
 
 from ptm_jax import config, find, presets
 from ptm_jax.command_line import load_config, load_plan
@@ -21,7 +22,9 @@ class Verb:
   takes_config = False
   argument = 'kind'
   flags = {'kind': ('', f'one of {", ".join(_KINDS)}; all by default'),
-           'json': (False, 'print JSON'),
+           'json': (False, 'print JSON; of objectives alone also their forms '
+                    'and what they may be in a sum'),
+           'markdown': (False, 'print the objectives as the README has them'),
            'folder': ('experiments', 'of the experiment files')}
 
   @staticmethod
@@ -38,6 +41,15 @@ class Verb:
           name: {'summary': summary, **parameters(
               pathlib.Path(flags.folder) / f'{name}.py')}
           for name, summary in table['models'].items()}}
+    if flags.kind == 'objectives' and (flags.json or flags.markdown):
+      table['objectives'] = {
+          name: described(name, summary)
+          for name, summary in table['objectives'].items()}
+    if flags.markdown:
+      if flags.kind != 'objectives':
+        raise ConfigError('--markdown is of `list objectives`')
+      print(markdown(table['objectives'], flags.folder))
+      return
     if flags.json:
       print(json.dumps(table, indent=1))
       return
@@ -53,6 +65,38 @@ def _line(row):
     return row
   return '  '.join([*(f'{size} {row[size] / 1e6:.1f}M'
                       for size in presets.SIZES), row['summary']])
+
+
+def described(name, summary):
+  """What an objective is and where it composes, as JSON values."""
+  from ptm_jax.objectives import base  # imports jax
+  from ptm_jax.objectives import sum as sums
+  kind = find.find('objectives', name)
+  found = {'summary': summary, 'forms': list(kind.forms),
+           'floor': kind.floor is not base.BaseObjective.floor}
+  if sums.composes(kind):
+    found['sum'] = [role for role in ('arranges', 'changes')
+                    if getattr(kind, role)] or ['reads']
+  return found
+
+
+def markdown(rows, folder):
+  """The README's table: each objective, its forms, papers and experiments."""
+  used = {}
+  for path in sorted(pathlib.Path(folder).glob('*.py')):
+    if _is_model(path):
+      objective = load_config(str(path)).objective
+      used.setdefault(find.name_of(objective)[1], []).append(path.stem)
+  lines = ['| objective | model | papers (arXiv) | experiments | floor |',
+           '|---|---|---|---|---|']
+  for name, row in rows.items():
+    text = ast.get_docstring(ast.parse(
+        (_PACKAGE / 'objectives' / f'{name}.py').read_text(encoding='utf8')))
+    papers = dict.fromkeys(re.findall(r'arXiv:(\d+\.\d+)', text))
+    lines.append(f'| `{name}` | {", ".join(row["forms"])} | '
+                 f'{", ".join(papers)} | {", ".join(used.get(name, []))} | '
+                 f'{"known" if row["floor"] else ""} |')
+  return '\n'.join(lines)
 
 
 def parameters(path):
