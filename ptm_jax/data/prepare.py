@@ -18,7 +18,8 @@ import sys
 
 from ptm_jax.data import clean
 from ptm_jax.data.documents import cache_dir, split_of
-from ptm_jax.data.store import Store, Writer, read_report, write_report
+from ptm_jax.data.store import (Store, Writer, check, hashes, read_report,
+                                write_report)
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.data.train_tokenizer import train
 from ptm_jax.errors import DataError
@@ -27,7 +28,7 @@ from ptm_jax.progress import bar
 from ptm_jax.serialize import to_json
 
 SPLITS = ('train', 'validation', 'test')
-_FORMAT = 2  # of the store; a change makes old ones unused
+_FORMAT = 3  # of the store; a change makes old ones unused
 _AT_ONCE = 2**21  # characters encoded in one go
 
 
@@ -92,6 +93,7 @@ def prepare(corpus, config, root=None, say=None, key=None):
 def _read(folder):
   """What a folder of the cache holds; raises DataError if it is damaged."""
   report = read_report(folder)
+  check(folder, report['files'])
   return Prepared(
       Tokenizer.load(folder / 'tokenizer'),
       {split: Store(folder / split) for split in SPLITS},
@@ -135,7 +137,7 @@ def _build(corpus, config, folder, say):
     tokenizer = _tokenizer(corpus, config, say)
     tokenizer.save(work / 'tokenizer')
     report = _encode(corpus, tokenizer, work)
-    write_report(work, report)
+    write_report(work, {**report, 'files': hashes(work)})
     say(_summary(report))
     work.rename(folder)
   except OSError as error:

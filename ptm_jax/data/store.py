@@ -1,11 +1,14 @@
 """The token store of one split: memory-mapped ids, flags, document starts."""
 
+import hashlib
 import json
 import pathlib
 
 import numpy as np
 
 from ptm_jax.errors import DataError
+
+_SEALED = ('.bin', '.npy')  # files of a split
 
 
 class Store:
@@ -83,6 +86,35 @@ class Writer:
             np.concatenate(self._starts), allow_pickle=False)
 
 
+def hashes(folder):
+  """A hash of every file of every split below `folder`, by relative name."""
+  folder = pathlib.Path(folder)
+  return {str(path.relative_to(folder)): _hash(path)
+          for path in sorted(folder.glob('*/*')) if path.suffix in _SEALED}
+
+
+def check(folder, recorded):
+  """Raises DataError unless the files are those that `hashes` saw."""
+  for name, value in recorded.items():
+    # The names are those that this program gives, whatever the record says.
+    path = pathlib.Path(folder) / pathlib.PurePath(name).parent.name / (
+        pathlib.PurePath(name).name)
+    try:
+      found = _hash(path)
+    except OSError as error:
+      raise DataError(f'{folder} is not a usable token store: '
+                      f'{error}') from error
+    if found != value:
+      raise DataError(f'{folder} is not a usable token store: {name} is not '
+                      'what was written')
+
+
+def _hash(path):
+  with path.open('rb') as file:
+    return hashlib.file_digest(
+        file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
 def write_report(folder, values):
   """Writes what `prepare` counted."""
   (pathlib.Path(folder) / 'report.json').write_text(
@@ -94,8 +126,9 @@ def read_report(folder):
   try:
     values = json.loads((pathlib.Path(folder) / 'report.json').read_text(
         encoding='utf8'))
-    if not isinstance(values, dict) or 'corpus_hash' not in values:
-      raise ValueError('report.json has no corpus_hash')
+    if not isinstance(values, dict) or not isinstance(
+        values.get('files'), dict) or 'corpus_hash' not in values:
+      raise ValueError('report.json has no corpus_hash, or no files')
   except (OSError, ValueError, RecursionError) as error:
     raise DataError(
         f'{folder} is not a usable token store: {error}') from error

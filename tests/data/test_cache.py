@@ -86,11 +86,15 @@ def damaged(path, how):
   content = path.read_bytes()
   # A file of its own: what is mapped already must stay as it is.
   path.unlink()
-  if how != 'missing':
+  if how == 'bit':
+    bits = bytearray(content)
+    bits[len(bits) // 2] ^= 16
+    path.write_bytes(bits)
+  elif how != 'missing':
     path.write_bytes(content[:-9] if how == 'cut' else b'')
 
 
-@pytest.mark.parametrize('how', ['missing', 'empty', 'cut'])
+@pytest.mark.parametrize('how', ['missing', 'empty', 'cut', 'bit'])
 @pytest.mark.parametrize('name', [
     'train/ids.bin', 'test/flags.bin', 'validation/document_starts.npy',
     'report.json', 'tokenizer/tokenizer.model', 'tokenizer/tokenizer.json'])
