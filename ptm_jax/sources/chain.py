@@ -94,12 +94,13 @@ class Chain:
     """Bounds on the entropy rate, nats a symbol.
 
     Returns:
-      (lower, upper): equal and exact where each symbol tells its state, or
-      there is one state. Else the mean of -ln p(symbol | those before it)
-      over the second half of sampled sequences, with the first state known
-      and not known (Birch 1962), less and plus two standard errors.
+      (lower, upper): equal and exact where a state and the next symbol tell
+      the next state (Shannon 1948, section 7). Else the mean of
+      -ln p(symbol | those before it) over the second half of sampled
+      sequences, with the first state known and not known (Birch 1962), less
+      and plus two standard errors.
     """
-    if self._visible():
+    if self._follows():
       rows = np.where(self.transition > 0, self.transition, 1)
       within = -np.sum(self.emission * np.log(
           np.where(self.emission > 0, self.emission, 1)), 1)
@@ -118,9 +119,10 @@ class Chain:
     (lower, below), (upper, above) = found
     return float(lower - below), float(upper + above)
 
-  def _visible(self):
-    return self.emission.shape[0] == 1 or np.all(
-        np.sum(self.emission > 0, 0) <= 1)
+  def _follows(self):
+    """Whether a state and the next symbol always tell the next state."""
+    ways = (self.transition > 0).astype(float) @ (self.emission > 0)
+    return bool(np.all(ways <= 1))
 
   def _given(self, evidence, segments):
     """What is seen as likelihoods of states `[length, batch, K]` (by place

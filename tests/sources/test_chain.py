@@ -11,7 +11,8 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.find import find, names
 from ptm_jax.sources.chain import Chain
 
-SMALL = {'hidden_markov': {'states': 2, 'symbols': 3, 'concentration': 1.0},
+SMALL = {'brackets': {'kinds': 1, 'depth': 2, 'opening': 0.3},
+         'hidden_markov': {'states': 2, 'symbols': 3, 'concentration': 1.0},
          'markov': {'order': 2, 'symbols': 3, 'concentration': 1.0},
          'zipf': {'symbols': 4}}
 
@@ -144,11 +145,22 @@ def test_entropy_rates():
   exact = -.8 * (.9 * np.log(.9) + .1 * np.log(.1)) - .2 * (
       .6 * np.log(.6) + .4 * np.log(.4))
   assert law.entropy_rate() == pytest.approx([exact] * 2, abs=1e-12)
+  # The history tells the state, though one symbol does not.
+  law = find('sources', 'markov')(**SMALL['markov']).law()
+  rows = law.transition[law.transition > 0].reshape(9, 3)
+  exact = -np.sum(law.start[:, None] * rows * np.log(rows))
+  assert law.entropy_rate() == pytest.approx([exact] * 2, abs=1e-12)
+  # No symbol tells which of two states it came from.
+  lower, upper = Chain([[.9, .1], [.4, .6]], [[.7, .3], [.3, .7]]
+                       ).entropy_rate()
+  assert lower < upper
   lower, upper = find('sources', 'hidden_markov')().law().entropy_rate()
   assert lower < upper < lower + 0.05
 
 
 @pytest.mark.parametrize('name,fields,found', [
+    ('brackets', {'depth': 99}, 'depth=99'),
+    ('brackets', {'opening': 1.0}, 'opening=1.0'),
     ('hidden_markov', {'states': 0}, 'states=0'),
     ('hidden_markov', {'stickiness': 1.0}, 'stickiness=1.0'),
     ('markov', {'order': 9}, 'order=9'), ('zipf', {'symbols': 1}, 'symbols=1')])
