@@ -11,7 +11,7 @@ from ptm_jax import config, floors
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.find import find
 from ptm_jax.objectives import autoregressive, ideal
-from ptm_jax.sources import hidden_markov
+from ptm_jax.sources import hidden_markov, words
 from ptm_jax.step import make_hparams, make_init, make_train_step
 from tests.sources.test_chain import joint
 
@@ -158,6 +158,17 @@ def test_the_law_of_substitutes_is_that_of_enumeration():
     np.testing.assert_allclose(best.chances[row, 1:-1, 0], original,
                                atol=1e-10)
     assert np.all(best.chances[row, [0, -1], 0] == 1)  # `[CLS]` and `[SEP]`
+
+
+def test_whole_words_of_several_symbols_have_no_floor_yet():
+  law = words.Source(letters=SYMBOLS, words=3).law()
+  for name, fields, known in (
+      ('masked', WHOLE, True), ('masked', {'unit': 'whole_word', **WHOLE},
+                                False), ('permutation', {}, False)):
+    objective = bind(name, **fields)
+    (batch,) = corrupted(objective, windows(law.sample(
+        np.random.default_rng(0), 2, LENGTH)))
+    assert bool(objective.floor(law, batch)) == known
 
 
 class Leaking(autoregressive.Objective):

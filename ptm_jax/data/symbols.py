@@ -25,22 +25,24 @@ def spell(symbols):
 class Symbols:
   """As `tokenizer.Tokenizer`, for `count` symbols.
 
-  Every symbol is a word of its own, and counts as one byte, so that bits per
-  byte are bits per symbol. A sentence starts with the document alone.
+  Symbols below `word_starts` begin words, all by default. Each counts as one
+  byte, so that bits per byte are bits per symbol. A sentence starts with the
+  document alone.
   """
 
   lossless = True
 
-  def __init__(self, count):
+  def __init__(self, count, word_starts=None):
     self.vocabulary = Vocabulary(NUM_CONTROL + count + NUM_SENTINELS)
     self._count = count
+    self._word_starts = count if word_starts is None else word_starts
     text = slice(self.vocabulary.text_start, self.vocabulary.text_end)
     self.piece_bytes = np.zeros(self.vocabulary.size, np.int32)
     self.piece_bytes[text] = 1
     self.spellings = [b''] * self.vocabulary.size
     self.spellings[text] = [chr(_FIRST + i).encode() for i in range(count)]
     self.sample = spell(np.arange(12) % count)
-    self.hash = f'{count}-symbols'
+    self.hash = f'{count}-symbols-{self._word_starts}-begin-words'
 
   def encode(self, text):
     """int32 `[n]`; raises DataError for what is no symbol."""
@@ -55,9 +57,10 @@ class Symbols:
     parts = [self.encode(text) for text in texts]
     lengths = np.asarray([len(part) for part in parts], np.int64)
     ids = np.concatenate([np.zeros(0, np.int32), *parts])
-    flags = np.full(len(ids), WORD_START, np.uint8)
+    flags = np.where(ids < NUM_CONTROL + self._word_starts, WORD_START,
+                     0).astype(np.uint8)
     starts = (np.cumsum(lengths) - lengths)[lengths > 0]
-    flags[starts] |= SENTENCE_START | DOCUMENT_START
+    flags[starts] |= WORD_START | SENTENCE_START | DOCUMENT_START
     return ids, flags, lengths
 
   def encode_with_flags(self, text):
@@ -81,4 +84,5 @@ class Symbols:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'tokenizer.json').write_text(
-        json.dumps({'hash': self.hash, 'symbols': self._count}) + '\n')
+        json.dumps({'hash': self.hash, 'symbols': self._count,
+                    'word_starts': self._word_starts}) + '\n')

@@ -196,7 +196,7 @@ class Tokenizer:
     try:
       facts = json.loads((folder / 'tokenizer.json').read_text())
       if 'symbols' in facts:
-        return Symbols(int(facts['symbols']))
+        return Symbols(int(facts['symbols']), int(facts['word_starts']))
       known_hash, lossless = facts['hash'], bool(facts['lossless'])
       model = (folder / 'tokenizer.model').read_bytes()
     except (OSError, ValueError, KeyError, TypeError,

@@ -236,6 +236,8 @@ class Objective(Hidden):
 
 
   def floor(self, law, batch):
+    if self.unit != 'token' and law.long_words:
+      return {}  # whole words tell where they begin
     # A shown token may be a random one, unless nothing is. Those that are
     # predicted are known to be, of the others it is known how many.
     text = ideal.symbols(self.vocabulary, batch['targets'])

@@ -119,7 +119,8 @@ class Objective(masked.Objective):
     segments = np.pad(batch['segment_ids'], ((0, 0), (0, 1)))
     text = ideal.symbols(self.vocabulary, tokens)
     found = {}
-    if self.mask_share == 1:
+    words = self.unit != 'token' and law.long_words
+    if self.mask_share == 1 and not words:  # else the noise tells of the text
       seen = np.pad(~batch['noise'], ((0, 0), (0, 1)))[:, None]
       found['mntp'] = ideal.from_seen(
           law, self.vocabulary, tokens, segments, np.broadcast_to(

@@ -16,17 +16,20 @@ class Chain:
   Args:
     transition: float64 `[K, K]`, rows sum to 1, with one stationary law.
     emission: float64 `[K, V]`, rows sum to 1.
+    long_words: whether words have several symbols: noise that falls on whole
+      words then tells where they begin, so its floor is another.
 
   Attributes:
     start: float64 `[K]`, the stationary law of the states.
     num_symbols: V.
   """
 
-  def __init__(self, transition, emission):
+  def __init__(self, transition, emission, long_words=False):
     self.transition = np.asarray(transition, np.float64)
     self.emission = np.asarray(emission, np.float64)
     self.start = _stationary(self.transition)
     self.num_symbols = self.emission.shape[1]
+    self.long_words = long_words
 
   def sample(self, rng, count, length):
     """Draws sequences: int64 `[count, length]`.

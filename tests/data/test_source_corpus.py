@@ -11,7 +11,7 @@ from ptm_jax.data.prepare import prepare
 from ptm_jax.data.symbols import Symbols, spell
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import ConfigError, DataError
-from ptm_jax.sources import zipf
+from ptm_jax.sources import words, zipf
 
 CORPUS = source.Corpus(zipf.Source(symbols=10), num_documents=300,
                        document_length=8)
@@ -34,6 +34,17 @@ def test_prepared_ids_are_the_symbols_drawn(tmp_path):
   assert dataclasses.replace(
       CORPUS, seed=1).fingerprint() != CORPUS.fingerprint()
   assert serialize.from_json(serialize.to_json(CORPUS)) == CORPUS
+
+
+def test_words_of_a_source_are_marked(tmp_path):
+  corpus = source.Corpus(words.Source(), num_documents=200,
+                         document_length=20)
+  prepared = prepare(corpus, config.Tokenizer(), tmp_path, print)
+  store = prepared.stores['train']
+  symbols_ = np.asarray(store.ids).reshape(-1, 20) - 7
+  flags = np.asarray(store.flags).reshape(-1, 20)
+  assert np.array_equal(flags[:, 1:] & 1, symbols_[:, 1:] < 16)
+  assert 0.3 < np.mean(flags & 1) < 0.8 and np.all(flags[:, 0] == 7)
 
 
 def test_symbols_come_back_and_nothing_else_goes_in(tmp_path):

@@ -14,6 +14,7 @@ from ptm_jax.sources.chain import Chain
 SMALL = {'brackets': {'kinds': 1, 'depth': 2, 'opening': 0.3},
          'hidden_markov': {'states': 2, 'symbols': 3, 'concentration': 1.0},
          'markov': {'order': 2, 'symbols': 3, 'concentration': 1.0},
+         'words': {'classes': 2, 'words': 3, 'letters': 4, 'longest': 2},
          'zipf': {'symbols': 4}}
 
 
@@ -158,7 +159,17 @@ def test_entropy_rates():
   assert lower < upper < lower + 0.05
 
 
+def test_text_is_made_of_the_words_and_a_symbol_tells_where_they_begin():
+  source = find('sources', 'words')()
+  known = {tuple(word) for word in source.spellings()}
+  for row in source.law().sample(np.random.default_rng(0), 50, 40):
+    starts = np.flatnonzero(row < source.word_starts)
+    for begin, end in zip(starts, starts[1:]):
+      assert tuple(row[begin:end]) in known
+
+
 @pytest.mark.parametrize('name,fields,found', [
+    ('words', {'words': 5000}, 'words=5000'),
     ('brackets', {'depth': 99}, 'depth=99'),
     ('brackets', {'opening': 1.0}, 'opening=1.0'),
     ('hidden_markov', {'states': 0}, 'states=0'),

@@ -49,7 +49,8 @@ class Corpus(config.Component):
 
   def tokenizer(self):
     """The symbols, in place of a trained tokenizer."""
-    return symbols.Symbols(self.source.symbols)
+    return symbols.Symbols(self.source.symbols,
+                           getattr(self.source, 'word_starts', None))
 
   def fingerprint(self):
     """Hash of all that the documents depend on."""
