@@ -1,14 +1,14 @@
 """Sizes that are the same everywhere, and the argument of experiment files.
 
 `--config=experiments/bert.py:tiny,corpus=text` calls `get_config` with
-'tiny,corpus=text': a size, and the *kinds* of components by name. Their
-fields are flags.
+'tiny,corpus=text': a size, and the *kinds* of components by name, where a
+source's name stands for a corpus of it. Their fields are flags.
 """
 
 import difflib
 
 from ptm_jax.errors import ConfigError
-from ptm_jax.find import find
+from ptm_jax.find import find, names
 
 SIZES = ('base', 'small', 'tiny')
 _KINDS = {'corpus': 'corpora', 'objective': 'objectives'}
@@ -37,7 +37,7 @@ def parse(argument, sizes=SIZES, kinds=tuple(_KINDS)):
     if not equals and part in sizes:
       chosen.append(part)
     elif equals and kind in kinds:
-      components[kind] = find(_KINDS[kind], name)()
+      components[kind] = _component(kind, name)
     else:
       known = [*sizes, *(f'{kind}=NAME' for kind in kinds)]
       near = difflib.get_close_matches(part, known, n=1)
@@ -45,6 +45,13 @@ def parse(argument, sizes=SIZES, kinds=tuple(_KINDS)):
       raise ConfigError(f'unknown part {part!r} after the experiment\'s name: '
                         f'there are {", ".join(known)}{hint}')
   return (chosen or sizes)[0], components
+
+
+def _component(kind, name):
+  """A component with default fields; a source's name is its corpus."""
+  if kind == 'corpus' and name in names('sources'):
+    return find('corpora', 'source')(find('sources', name)())
+  return find(_KINDS[kind], name)()
 
 
 def shrink(experiment, size):

@@ -7,10 +7,11 @@ import pathlib
 
 import pytest
 
-from ptm_jax import command_line, config, serialize
+from ptm_jax import command_line, config, presets, serialize
 from ptm_jax.data.corpora import python_docs
 from ptm_jax.errors import ConfigError, PtmError
 from ptm_jax.objectives import masked
+from ptm_jax.sources import markov
 
 EXPERIMENTS = sorted(
     (pathlib.Path(__file__).parent.parent / 'experiments').glob('*.py'))
@@ -115,3 +116,8 @@ def test_differences_are_named():
   other.model = dataclasses.replace(other.model, width=32)
   assert serialize.differences(experiment(), other) == {
       'model.width': (64, 32), 'num_steps': (50, 7)}
+
+
+def test_a_sources_name_stands_for_its_corpus():
+  _, kinds = presets.parse('tiny,corpus=markov')
+  assert kinds['corpus'].source == markov.Source()

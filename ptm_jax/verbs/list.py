@@ -10,7 +10,8 @@ from ptm_jax.command_line import load_config, load_plan
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import ConfigError
 
-_KINDS = ('objectives', 'models', 'corpora', 'tasks', 'experiments')
+_KINDS = ('objectives', 'models', 'corpora', 'sources', 'tasks',
+          'experiments')
 _PACKAGE = pathlib.Path(find.__file__).parent
 
 
