@@ -23,6 +23,8 @@ EXEMPT = {**{name: {name} for name in (
           'substituted_token': {'detection'},
           'shuffled_token': {'detection'},
           'sum': {'mlm', 'next_sentence'},
+          'token_document': {'token_document'},
+          'sentence_contrastive': {'contrast'},
           'masked_next_token': {'mntp'}, 'masked': {'mlm'},
           'span_boundary': {'mlm', 'sbo'},
           'replaced_token': {'generator', 'discriminator'}}
