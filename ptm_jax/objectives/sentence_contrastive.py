@@ -4,6 +4,7 @@ told from the others of the batch.
 Reference: Gao et al. 2021, arXiv:2104.08821, section 3.
 """
 
+import copy
 import dataclasses
 import math
 
@@ -31,8 +32,8 @@ class Objective(masked.Cloze):
     group: neighbouring examples of a batch that are compared; it divides every
       micro-batch and every device's part.
     temperature: divides the cosine.
-    dropout: of the trunk, in place of `model.dropout`: it is the only noise,
-      so 0 would make both readings equal.
+    dropout: of the trunk in this loss, in place of `model.dropout`: it is the
+      only noise, so 0 would make both readings equal.
   """
 
   group: int = 8
@@ -47,10 +48,6 @@ class Objective(masked.Cloze):
     if self.group < 2:
       raise ConfigError(f'objective.group={self.group}: a text needs at least '
                         'one other to be told from')
-
-  def bind(self, model, vocabulary, raw_length, sizes=None):
-    return super().bind(dataclasses.replace(model, dropout=self.dropout),
-                        vocabulary, raw_length, sizes)
 
   @property
   def group_size(self):
@@ -72,8 +69,13 @@ class Objective(masked.Cloze):
                 jnp.float32)}
 
   def loss(self, keys, params, batch):
+    # Not in `bind`: what is fine-tuned later has the model's own dropout.
+    noisy = copy.copy(self)
+    noisy.model = dataclasses.replace(self.model, dropout=self.dropout)
+    trunk = noisy.trunk()
+
     def read(keys):
-      return self.trunk().apply(
+      return trunk.apply(
           {'params': params['trunk']}, base.stack_of(batch), keys)[:, 0]
 
     return {'contrast': cosine_contrast(
