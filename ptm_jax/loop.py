@@ -254,7 +254,9 @@ def _recorded_scores(paths, step, splits):
            if line['step'] == step and 'kind' in line} for path in paths]
   if not all(split in log for log in logs for split in splits):
     return {}
-  return {split: [{name: value for name, value in log[split].items()
+  # What was not finite is on record as null.
+  return {split: [{name: math.nan if value is None else value
+                   for name, value in log[split].items()
                    if name not in ('kind', 'step')} for log in logs]
           for split in splits}
 

@@ -244,3 +244,21 @@ def test_ranking_by_another_metric(base, swept, tmp_path):
   assert results['rank_by'] == 'loss' and not results['higher_is_better']
   assert any("no trial has the metric 'none'" in line
              and 'validation/mlm/nll' in line for line in said)
+
+
+def test_a_sweep_killed_before_its_results_reads_them_from_the_records(
+    base, swept, tmp_path):
+  """The scores of a diverged trial are not finite, and on record as null."""
+  path, results, _ = swept
+  again = tmp_path / 'again'
+  shutil.copytree(path, again)
+  shutil.rmtree(again / 'groups')
+  for written in again.rglob('results.json'):
+    written.unlink()
+  found = sweeps.Sweep(base, hyper.Plan(TRIALS), again,
+                       say=lambda line: None).run()
+  for one, other in zip(found['runs'], results['runs'], strict=True):
+    assert one['metrics'] == other['metrics']
+    assert one['diverged'] == other['diverged']
+  assert None in [value for run in found['runs']
+                  for value in run['metrics'].values()]
