@@ -11,6 +11,7 @@ import numpy as np
 
 from ptm_jax.data.windows import evaluation_batches
 from ptm_jax.evaluate import entropy, ratio_error
+from ptm_jax.leaks import random_windows
 from ptm_jax.step import evaluation_batch
 
 STANDARD_ERRORS = 4  # below the floor by more is no luck
@@ -42,6 +43,22 @@ def score(trained, num_windows=1024):
   return [measure(setup.objective.rebuilt(hparams['objective']),
                   state['params'], batches, law)
           for hparams, state in zip(setup.hparams, states, strict=True)]
+
+
+def known(experiment):
+  """Terms of an experiment on a source whose floor is known, with its very
+  settings; no model is made."""
+  law, vocabulary = experiment.corpus.law(), (
+      experiment.corpus.tokenizer().vocabulary)
+  objective = experiment.objective.bind(
+      experiment.model, vocabulary, experiment.data.raw_length)
+  windows = random_windows(
+      vocabulary, objective.group_size, objective.raw_length,
+      fields=objective.raw_fields(), partner=objective.partner)
+  batch = jax.jit(lambda raw: evaluation_batch(objective, raw))(windows)
+  return sorted(objective.floor(law, {
+      name: np.asarray(value) for name, value in batch.items()
+      if name != 'key'}))
 
 
 def measure(objective, params, batches, law):

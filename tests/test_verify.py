@@ -83,7 +83,9 @@ def test_a_loss_is_held_against_its_floor(found, capsys, tmp_path,
 
 
 @pytest.mark.parametrize('arguments,line', [
-    ([f'--config={GPT}:tiny', '--floor'], 'corpus=source'),
+    ([f'--config={GPT}:tiny', '--floor'], 'corpus=hidden_markov'),
+    # What its masks show besides [MASK] tells of the text.
+    ([SHORT[0].replace('gpt', 'unilm'), '--floor'], 'no known floor'),
     ([*SHORT, '--resume'], 'one at a time'),
     ([SHORT[0].replace('gpt', 't5'), *SHORT[1:], '--config.model.depth=2'],
      'no known floor')])

@@ -95,16 +95,13 @@ def hashes(folder):
 
 def check(folder, recorded):
   """Raises DataError unless the files are those that `hashes` saw."""
-  for name, value in recorded.items():
-    # The names are those that this program gives, whatever the record says.
-    path = pathlib.Path(folder) / pathlib.PurePath(name).parent.name / (
-        pathlib.PurePath(name).name)
-    try:
-      found = _hash(path)
-    except OSError as error:
-      raise DataError(f'{folder} is not a usable token store: '
-                      f'{error}') from error
-    if found != value:
+  try:
+    found = hashes(folder)
+  except OSError as error:
+    raise DataError(
+        f'{folder} is not a usable token store: {error}') from error
+  for name in sorted({*found, *recorded}):
+    if found.get(name) != recorded.get(name):
       raise DataError(f'{folder} is not a usable token store: {name} is not '
                       'what was written')
 

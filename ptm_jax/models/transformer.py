@@ -189,8 +189,8 @@ class Trunk(nn.Module):
     Args:
       stack: dict of int32 `[batch, length]`: `inputs`, `positions`,
         `segment_ids` (0 = padding), optionally `token_types`,
-        `block_positions`, `prefix_length` `[batch]`, `visibility` bool `[batch, length, keys]`,
-        its keys the first rows (with two streams, the content), and
+        `block_positions`, `prefix_length` `[batch]`, `visibility` bool
+        `[batch, length, keys]`, its keys the first rows (with two streams, the content), and
         `offset` float `[batch, length, embedding width]`.
       keys: one jax key per example for dropout, or None.
 

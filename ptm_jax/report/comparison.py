@@ -8,6 +8,7 @@ __all__ = ['all_tables', 'pictures', 'title', 'verdict']
 
 
 def title(data):
+  """The page's heading: what was compared, or the one run."""
   names = ', '.join(data.groups)
   return (f'Comparison of {names}' if len(data.groups) > 1
           else f'Run of {names}')

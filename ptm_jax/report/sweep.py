@@ -11,6 +11,7 @@ from ptm_jax.report.figures import drawing
 
 
 def title(data):
+  """The page's heading: the objective and the settings swept."""
   objective = data.results['runs'][0]['objective']
   return f'Sweep of {objective}: {", ".join(_keys(data)) or "nothing"}'
 

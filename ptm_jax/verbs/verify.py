@@ -38,11 +38,8 @@ class Verb:
     setup_jax.configure()
     from ptm_jax import assemble
     assemble.first_error([settings])
-    if flags.floor and not hasattr(settings.corpus, 'law'):
-      raise ConfigError('--floor needs a corpus of known law: choose '
-                        'corpus=source behind the file')
-    if flags.floor and flags.resume:
-      raise ConfigError('--floor and --resume: ask for one at a time')
+    if flags.floor:
+      _check_floor(flags, settings)
     failed = _leaks(settings)
     if flags.resume:
       failed += _resume(flags, settings)
@@ -85,20 +82,25 @@ def _resume(flags, settings):
   return []
 
 
+def _check_floor(flags, settings):
+  from ptm_jax import floors
+  from ptm_jax.find import name_of
+  if flags.resume:
+    raise ConfigError('--floor and --resume: ask for one at a time')
+  if not hasattr(settings.corpus, 'law'):
+    raise ConfigError('--floor needs a corpus of known law: choose '
+                      'corpus=hidden_markov behind the file')
+  if not floors.known(settings):
+    raise ConfigError(f'{name_of(settings.objective)[1]} has no known floor '
+                      'with these settings')
+
+
 def _floor(flags, settings):
   from ptm_jax import compare, floors
-  from ptm_jax.find import name_of
-  from ptm_jax.objectives import base
-  if type(settings.objective).floor is base.BaseObjective.floor:
-    raise ConfigError(f'{name_of(settings.objective)[1]} has no known floor')
   path = pathlib.Path(flags.workdir or tempfile.mkdtemp(prefix='ptm_jax-'))
   (entry,), _ = compare.run_and_score([settings], [path], 'floor')
   metrics = entry['metrics']
-  terms = [name.split('/')[1] for name in metrics
-           if name.startswith('floor/') and name.endswith('/excess')]
-  if not terms:
-    raise ConfigError('with these settings the objective has no known floor')
-  for term in terms:
+  for term in floors.known(settings):
     one = {name: metrics[f'floor/{term}/{name}'] for name in (
         'loss', 'nll', 'excess', 'excess_se', 'share')}
     print(f'floor, {term}: loss {one["loss"]:.4f}, floor {one["nll"]:.4f}, '
