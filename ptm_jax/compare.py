@@ -136,8 +136,8 @@ def run_and_score(experiments, places, name, say=print, init_from=None,
     for entry, scores in zip(
         trained.results, transfer.score(task, trained), strict=True):
       entry['metrics'].update(scores)
-  for entry, scores in zip(trained.results, floors.score(trained),
-                           strict=True):
+  for entry, scores in zip(
+      trained.results, floors.score(trained, places), strict=True):
     entry['metrics'].update(scores)
   transfer.write_attention(trained, places)
   for entry, place in zip(trained.results, places, strict=True):

@@ -9,6 +9,7 @@ zero by more than its error, the objective shows what it should hide.
 import jax
 import numpy as np
 
+from ptm_jax import posteriors
 from ptm_jax.data.windows import evaluation_batches
 from ptm_jax.evaluate import entropy, ratio_error
 from ptm_jax.leaks import random_windows
@@ -17,11 +18,12 @@ from ptm_jax.step import evaluation_batch
 STANDARD_ERRORS = 4  # below the floor by more is no luck
 
 
-def score(trained, num_windows=1024):
+def score(trained, places, num_windows=1024):
   """Excess over the floor of every trial of a group.
 
   Args:
     trained: `train.Trained`.
+    places: of each trial, the folder that `posterior.json` is written in.
     num_windows: of the validation split, at most.
 
   Returns:
@@ -29,8 +31,9 @@ def score(trained, num_windows=1024):
     `floor/TERM/`: `loss` and `nll` (the floor), nats a prediction, `excess`
     (their difference) and `excess_se`, `share` (of what the best constant
     predictor could gain, the part that is gained), `accuracy` (of the best
-    predictor) and `exact` (1, or 0 where positions are taken as drawn
-    independently). {} where the corpus has no known law.
+    predictor), `exact` (1, or 0 where positions are taken as drawn
+    independently) and, of one batch, `divergence` (see `posteriors`). {} where
+    the corpus has no known law.
   """
   setup = trained.setup
   corpus = setup.experiments[0].corpus
@@ -39,10 +42,16 @@ def score(trained, num_windows=1024):
   law, windows = corpus.law(), setup.windows['validation']
   size = setup.experiments[0].data.batch_size
   batches = evaluation_batches(windows, size, max(1, num_windows // size))
-  states = trained.program.split(trained.state)
-  return [measure(setup.objective.rebuilt(hparams['objective']),
-                  state['params'], batches, law)
-          for hparams, state in zip(setup.hparams, states, strict=True)]
+  scores = []
+  for hparams, state, place in zip(
+      setup.hparams, trained.program.split(trained.state), places,
+      strict=True):
+    objective = setup.objective.rebuilt(hparams['objective'])
+    beside = posteriors.compare(objective, state['params'], batches[0], law)
+    posteriors.write(beside, place)
+    scores.append({**measure(objective, state['params'], batches, law),
+                   **posteriors.metrics(beside)})
+  return scores
 
 
 def known(experiment):

@@ -1,6 +1,6 @@
 """What a report of a run or of a comparison shows, and in which order."""
 
-from ptm_jax.report import figures
+from ptm_jax.report import figures, floors
 from ptm_jax.report.tables import all_tables
 from ptm_jax.report.verdict import verdict
 
@@ -22,7 +22,7 @@ def pictures(data, table):
     return [('', figures.downstream(data), 'wide')]
   if table == 'Runs':
     return [('Attention of a sample sentence', figures.attention(data), '')]
-  return []
+  return floors.pictures(data, table)
 
 
 def _first_downstream(data):

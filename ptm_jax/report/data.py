@@ -7,6 +7,7 @@ import pathlib
 from ptm_jax import metrics, serialize
 from ptm_jax.config import Experiment
 from ptm_jax.errors import DataError
+from ptm_jax.statistics import estimate
 
 # What every entry of `runs` must have, and what one of a sweep has besides.
 _ENTRY = ('metrics', 'seed', 'flops', 'seconds', 'tokens_seen',
@@ -26,6 +27,7 @@ class Data:
     groups: `{name: entries}`, an entry of `results['runs']` per seed.
     curves: `{workdir of a run: lines of its metrics.jsonl}`.
     attention: `{name: attention.json of its first run}`, where there is one.
+    posteriors: the same of posterior.json.
     settings: `{name: config of its first run}`, where it is readable.
   """
 
@@ -35,6 +37,7 @@ class Data:
   groups: dict
   curves: dict
   attention: dict
+  posteriors: dict
   settings: dict
 
 
@@ -46,15 +49,17 @@ def read(path):
   """
   path = pathlib.Path(path)
   results = _json(path / 'results.json')
-  groups, curves, attention, settings = {}, {}, {}, {}
+  groups, curves, settings = {}, {}, {}
+  shown = {'attention': {}, 'posterior': {}}
   try:
     for entry in results['runs']:
       place = _inside(path, entry['workdir'])
       name = entry['name']
       groups.setdefault(name, []).append(entry)
       curves[entry['workdir']] = metrics.read(place)
-      if name not in attention and (place / 'attention.json').exists():
-        attention[name] = _json(place / 'attention.json')
+      for kind, found in shown.items():
+        if name not in found and (place / f'{kind}.json').exists():
+          found[name] = _json(place / f'{kind}.json')
       if name not in settings and (place / 'config.json').exists():
         settings[name] = serialize.read(place / 'config.json', Experiment)
       for key in (*_ENTRY, *(_TRIAL if results.get('kind') == 'sweep'
@@ -66,7 +71,7 @@ def read(path):
     raise DataError(f'{path / "results.json"} is damaged: {error!r}; run the '
                     'same command again') from error
   return Data(path, results, _json(path / 'config.json'), groups, curves,
-              attention, settings)
+              shown['attention'], shown['posterior'], settings)
 
 
 def _inside(path, relative):
@@ -103,3 +108,13 @@ def values(entries, name):
   """One metric of every seed that has it."""
   return [entry['metrics'][name] for entry in entries
           if entry['metrics'].get(name) is not None]
+
+
+def show(numbers, digits=3):
+  """'4.352 ± 0.021' from one number per seed; '–' where there is none."""
+  if not numbers:
+    return '–'
+  one = estimate(numbers)
+  text = f'{one.mean:.{digits}f}'
+  return text if one.half_width is None else (
+      f'{text} ± {one.half_width:.{digits}f}')

@@ -14,7 +14,7 @@ from ptm_jax.report.data import tasks, terms, values
 from ptm_jax.statistics import estimate
 
 _INK = '#010203'  # stands for the page's text colour
-_HUES = ('#3b82c4', '#d9822b', '#3f9c6d', '#b657a8', '#8a7a2f', '#6f6fd6')
+HUES = ('#3b82c4', '#d9822b', '#3f9c6d', '#b657a8', '#8a7a2f', '#6f6fd6')
 _POINTS = 500
 
 
@@ -34,18 +34,22 @@ def _pyplot():
 
 
 @contextlib.contextmanager
-def drawing(label, size):
+def drawing(label, size, rows=None):
   """A figure to draw in.
 
   Args:
     label: unique on the page.
     size: width and height, inches.
+    rows: relative heights of panels below each other; None is one panel.
 
   Yields:
-    figure, axes, and a function that gives the `<svg>` once the block ended.
+    figure, its axes (a list where there are rows), and a function that gives
+    the `<svg>` once the block ended.
   """
   plt, found = _pyplot(), []
-  figure, axes = plt.subplots(figsize=size)
+  figure, axes = plt.subplots(
+      len(rows or (1,)), figsize=size,
+      gridspec_kw={'height_ratios': rows or (1,)})
   yield figure, axes, lambda: found[0]
   found.append(_svg(plt, figure, label))
 
@@ -78,10 +82,10 @@ def _thin(steps, losses):
 def curves(data):
   """One panel per objective and term; `[(caption, svg)]`."""
   plt, pictures = _pyplot(), []
-  for hue, (name, entries) in zip(_cycle(_HUES), data.groups.items()):
+  for hue, (name, entries) in zip(_cycle(HUES), data.groups.items()):
     for term in terms(entries):
       figure, axes = plt.subplots(figsize=(4.2, 2.6))
-      lines = [_series(data.curves[entry['workdir']], f'loss/{term}', 'train')
+      lines = [series(data.curves[entry['workdir']], f'loss/{term}', 'train')
                for entry in entries]
       lines = [line for line in lines if line[0]]
       for steps, losses in lines:
@@ -91,7 +95,7 @@ def curves(data):
         axes.plot(*_thin(lines[0][0], list(mean)), color=hue, linewidth=1.8,
                   label='training, mean of seeds')
       for number, entry in enumerate(entries):
-        steps, held_out = _series(data.curves[entry['workdir']],
+        steps, held_out = series(data.curves[entry['workdir']],
                                   f'{term}/nll', 'validation')
         axes.plot(steps, held_out, 'o', color=_INK, markersize=2.5,
                   label=None if number else 'validation')
@@ -107,7 +111,8 @@ def curves(data):
   return pictures
 
 
-def _series(lines, name, kind):
+def series(lines, name, kind):
+  """Steps and values of one number in a run's record."""
   found = [(line['step'], line[name]) for line in lines
            if line.get('kind') == kind and line.get(name) is not None]
   return [step for step, _ in found], [value for _, value in found]
@@ -127,7 +132,7 @@ def downstream(data):
     names = list(data.groups)
     figure, axes = plt.subplots(figsize=(6, 0.8 + 0.45 * len(names)))
     for hue, (number, (way, label, marker)) in zip(
-        _HUES, enumerate(ways)):
+        HUES, enumerate(ways)):
       for row, name in enumerate(names):
         found = values(data.groups[name], f'{task}/{way}/accuracy')
         if not found:

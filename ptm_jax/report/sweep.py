@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ptm_jax.report import tables
+from ptm_jax.report.data import show
 from ptm_jax.report.figures import drawing
 
 
@@ -108,7 +108,7 @@ def _value(data, entries, value):
   sign = -1 if data.results['higher_is_better'] else 1
   values = [sign * run['value'] for run in entries]
   if len(values) > 1:
-    return tables.show(values, 4)
+    return show(values, 4)
   error = _error(entries[0], data.results['rank_by'])
   return f'{values[0]:.4f}' + (f' ± {1.96 * error:.4f}' if error else '')
 

@@ -2,18 +2,8 @@
 """
 
 from ptm_jax import serialize
-from ptm_jax.report.data import tasks, terms, values
-from ptm_jax.statistics import estimate
-
-
-def show(numbers, digits=3):
-  """'4.352 ± 0.021' from one number per seed; '–' where there is none."""
-  if not numbers:
-    return '–'
-  one = estimate(numbers)
-  text = f'{one.mean:.{digits}f}'
-  return text if one.half_width is None else (
-      f'{text} ± {one.half_width:.{digits}f}')
+from ptm_jax.report import floors
+from ptm_jax.report.data import show, tasks, terms, values
 
 
 def losses(data):
@@ -49,28 +39,6 @@ def downstream(data, task):
         name, show(values(entries, f'{task}/finetune/accuracy')), show(probe),
         show(untrained),
         show([a - b for a, b in zip(probe, untrained, strict=True)])])
-  return header, rows
-
-
-def distances(data):
-  """Distance from the floor, where the law of the text is known."""
-  header = ['objective', 'term', 'constant predictor', 'loss', 'floor',
-            'excess (nats/prediction)', '± 2 se', 'share of the gain',
-            'best accuracy', 'floor is']
-  rows = []
-  for name, entries in data.groups.items():
-    for term in terms(entries):
-      prefix = f'floor/{term}'
-      if not values(entries, f'{prefix}/excess'):
-        continue
-      def of(what, digits=3, entries=entries, prefix=prefix):
-        return show(values(entries, f'{prefix}/{what}'), digits)
-      errors = values(entries, f'{prefix}/excess_se')
-      rows.append([
-          name, term, of('constant_nll'), of('loss'), of('nll'),
-          of('excess', 4), f'{2 * max(errors):.4f}', of('share'),
-          of('accuracy'), 'exact' if all(values(entries, f'{prefix}/exact'))
-          else 'of independent positions'])
   return header, rows
 
 
@@ -163,13 +131,7 @@ def all_tables(data):
             'loss with its own constant predictor, never with another '
             'objective\'s. ± is the 95 % interval over seeds.',
             *losses(data))]
-  header, rows = distances(data)
-  if rows:
-    found.append(('Distance from the floor', 'The floor is the loss of a '
-                  'predictor that knows the law of the text, on the same '
-                  'corrupted windows. An excess means the same for every '
-                  'objective; one below 0 by more than 4 standard errors is a '
-                  'leak.', header, rows))
+  found += floors.all_tables(data)
   for task in tasks(data):
     chance = next(iter(data.groups.values()))[0]['metrics'].get(
         f'{task}/chance')

@@ -134,17 +134,43 @@ def test_a_run_outside_the_folder_is_refused(tmp_path):
     report.build(inside)
 
 
-def test_distances_from_the_floor(tmp_path):
-  results = fabricated.write(tmp_path, names=('masked',))
+def with_floors(path):
+  """A run of known law in three seeds, its loss on record at 60 and 120."""
+  results = fabricated.write(path, names=('masked',))
   for run, excess in zip(results['runs'], (0.0213, 0.0214, 0.0215),
                          strict=True):
     run['metrics'].update({f'floor/mlm/{name}': value for name, value in {
         'loss': 2.72, 'nll': 2.7, 'constant_nll': 3.7, 'excess': excess,
-        'excess_se': 0.004, 'share': 0.98, 'accuracy': 0.25,
-        'exact': 1.0}.items()})
-  (tmp_path / 'results.json').write_text(json.dumps(results))
-  _, markdown = build(tmp_path)
+        'excess_se': 0.004, 'share': 0.98, 'accuracy': 0.25, 'exact': 1.0,
+        'divergence': 0.0217}.items()})
+    place = path / run['workdir']
+    lines = [{'kind': 'validation', 'step': step, 'mlm/nll': nll}
+             for step, nll in ((60, 3.1), (120, 2.78))]
+    (place / 'metrics.jsonl').write_text(
+        ''.join(json.dumps(line) + '\n' for line in lines))
+    (place / 'posterior.json').write_text(json.dumps({'mlm': {
+        'ideal': [[0.9, 0.1]] * 3, 'model': [[0.8, 0.2]] * 3,
+        'divergence': [0.1, 0.2, 0.3], 'mean_divergence': [0.1, 0.1, 0.1]}}))
+  (path / 'results.json').write_text(json.dumps(results))
+
+
+def test_distances_from_the_floor(tmp_path):
+  with_floors(tmp_path)
+  html, markdown = build(tmp_path)
   assert '## Distance from the floor' in markdown
   (row,) = [line for line in markdown.splitlines() if '0.0214' in line]
   assert '| masked | mlm | 3.700' in row and '0.0080' in row
-  assert '0.980' in row and '| exact |' in row
+  assert '0.980' in row and '| exact |' in row and '0.0217' in row
+  assert 'masked: mlm: chances (square root)' in html
+  assert 'held-out loss less the floor' in html
+
+
+def test_tokens_and_flops_to_a_share_of_the_gain(tmp_path):
+  with_floors(tmp_path)
+  _, markdown = build(tmp_path)
+  table = markdown.split('## Reaching')[1].split('##')[0]
+  (row,) = [line for line in table.splitlines() if '| masked' in line]
+  # Half of the way from 3.7 to 2.7 is 3.2, 5/6 of the first 60 updates; 2.8
+  # lies at 60 + 60 * 30/32. An update sees 1000 tokens, costs 1.25e10 FLOPs.
+  assert row == ('| masked | mlm | 5e+04 | 6.25e+11 | 1.16e+05 | 1.45e+12 | '
+                 'not reached | not reached |')

@@ -1,5 +1,6 @@
 """Chains against enumeration of all sequences; property-tested."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -151,12 +152,32 @@ def test_entropy_rates():
   rows = law.transition[law.transition > 0].reshape(9, 3)
   exact = -np.sum(law.start[:, None] * rows * np.log(rows))
   assert law.entropy_rate() == pytest.approx([exact] * 2, abs=1e-12)
+
+
+@pytest.mark.parametrize('emission', [
+    [[.7, .3], [.3, .7]], [[.5, .5, 0], [0, .5, .5]]])
+def test_bounds_of_an_entropy_rate_hold_what_enumeration_bounds(emission):
   # No symbol tells which of two states it came from.
-  lower, upper = Chain([[.9, .1], [.4, .6]], [[.7, .3], [.3, .7]]
-                       ).entropy_rate()
-  assert lower < upper
+  law, length = Chain([[.9, .1], [.4, .6]], emission), 9
+  def entropy(chances):
+    chances = chances[chances > 0]
+    return -np.sum(chances * np.log(chances))
+  def of_next(law):
+    longer, shorter = joint(law, length), joint(law, length - 1)
+    return entropy(longer) - entropy(shorter)
+  above, below = of_next(law), 0.0
+  for state, share in enumerate(law.start):
+    known = copy.copy(law)
+    known.start = np.eye(2)[state]
+    below += share * of_next(known)
+  lower, upper = law.entropy_rate()
+  assert lower <= above and below <= upper and above - below < 5e-3
+  assert 0 < upper - lower < 1e-3
+
+
+def test_the_bounds_of_the_default_source_are_close():
   lower, upper = find('sources', 'hidden_markov')().law().entropy_rate()
-  assert lower < upper < lower + 0.05
+  assert 2.95 < lower < upper < lower + 1e-3
 
 
 def test_text_is_made_of_the_words_and_a_symbol_tells_where_they_begin():
