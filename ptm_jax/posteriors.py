@@ -69,7 +69,7 @@ def _ask(objective, params, batch, num_symbols):
   def of_symbol(symbol):
     token = objective.vocabulary.text_start + symbol
     asked = {name: jnp.full_like(value, token)
-             if name.rpartition('/')[2] == 'targets' else value
+             if name.endswith('targets') else value
              for name, value in batch.items()}
     return {name: nll for name, (_, nll) in score(asked).items()}
 

@@ -11,7 +11,7 @@ from flax.core import meta
 from ptm_jax import posteriors
 from ptm_jax.objectives import autoregressive
 from tests.sources.test_chain import joint
-from tests.test_floors import LAW, MODEL, SYMBOLS, VOCABULARY, bind, windows
+from tests.test_floors import EXACT, LAW, MODEL, SYMBOLS, VOCABULARY, bind, windows
 
 LENGTH = 3
 
@@ -40,6 +40,20 @@ def test_the_mean_divergence_is_the_excess_over_the_floor(case):
   # Each text's chance by the model, and by the law, is the product.
   assert np.prod(best, 1) == pytest.approx(chance, abs=1e-12)
   assert np.all(found['model'].sum(-1) < 1)  # it has other tokens too
+
+
+@pytest.mark.parametrize('name,terms', [
+    ('bidirectional_lm', ['backward', 'forward']), ('permutation', ['plm']),
+    ('fragment', ['seq2seq'])])
+def test_terms_of_other_objectives_are_asked_for_every_symbol(
+    case, name, terms):
+  *_, raw = case
+  objective = bind(name, length=LENGTH, **EXACT[name])
+  params = meta.unbox(jax.jit(objective.init)(jax.random.key(0)))
+  found = posteriors.compare(objective, params, raw, LAW)
+  assert sorted(found) == terms
+  for one in found.values():
+    assert np.all(one['divergence'][one['factors'] > 0] > 0)
 
 
 def test_a_term_whose_targets_are_made_within_the_loss_is_left_out(case):
