@@ -219,8 +219,11 @@ def override(settings, trial):
     owner = settings
     for group in groups:
       owner = _member(owner, group, name)
-    _member(owner, last, name)
-    setattr(owner, last, _typed(owner, last, name, value))
+    before = _member(owner, last, name)
+    if isinstance(owner, dict):
+      owner[last] = _as((type(before),), name, value)
+    else:
+      setattr(owner, last, _typed(owner, last, name, value))
   return settings
 
 
@@ -239,6 +242,11 @@ def _typed(owner, field, name, value):
   kind = {one.name: one.type for one in dataclasses.fields(owner)}[field]
   allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (
       typing.get_origin(kind) or kind,)
+  return _as(allowed, name, value)
+
+
+def _as(allowed, name, value):
+  """The value as one of the types that are allowed."""
   if type(value) in allowed or (value is None and type(None) in allowed):
     return value
   if type(value) is int and float in allowed:

@@ -240,6 +240,11 @@ def _partner_fields(vocabulary, count, length, seed, fields):
           for name in ('tokens', 'segment_ids', 'flags', *fields)}
 
 
+def num_windows(objective, fewest=3):
+  """So many that every objective that an example may be drawn is drawn."""
+  return fewest if objective.kinds == 1 else 4 * objective.kinds
+
+
 def prove(objective, model, length=24, letters=40):
   """Both proofs for an objective on small windows of all packings.
 
@@ -264,7 +269,8 @@ def prove(objective, model, length=24, letters=40):
   found = {}
   for segments, padding in _PACKINGS:
     windows = random_windows(
-        vocabulary, 3 * objective.group_size, length, segments, padding,
+        vocabulary, num_windows(objective) * objective.group_size, length,
+        segments, padding,
         fields=objective.raw_fields(), partner=objective.partner)
     for one in (*prover.derivative(prover.corrupt(windows)),
                 *prover.data(windows)):

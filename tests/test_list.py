@@ -53,6 +53,8 @@ def test_where_objectives_compose(capsys):
   rows = json.loads(capsys.readouterr().out)['objectives']
   assert rows['masked']['sum'] == ['changes'] and rows['masked']['floor']
   assert rows['next_sentence']['sum'] == ['arranges']
+  assert rows['masked']['mixture'] == ['encoder']
+  assert 'mixture' not in rows['replaced_token']
   for name in 'autoregressive', 'span_corruption', 'sum':
     assert 'sum' not in rows[name]
   assert __main__.main(['list', 'models', '--markdown']) == 2

@@ -82,7 +82,8 @@ def test_one_batch_is_learnt(name):
     losses.append({term: float(measured['sums'][term] / weight)
                    for term, weight in measured['weights'].items()})
   for term, limit in case(name).LEARNS.items():
-    last = np.mean([one[term] for one in losses[-10:]])
+    # A member of a mixture is not drawn in every batch.
+    last = np.nanmean([one[term] for one in losses[-10:]])
     assert last < limit < losses[0][term], f'{term} learnt only to {last}'
 
 

@@ -44,6 +44,7 @@ class BaseObjective(reading.Reader, config.Component):
       learned table whatever the model's positions are.
     arranges: whether it cuts the text into parts, or takes another's.
     changes: whether its input shows other tokens than the text's.
+    kinds: different objectives that an example may be drawn.
     traced: fields that reach nothing but `numbers`, `sizes` and
       `coefficients`, so that trials which differ in them share a program.
 
@@ -64,23 +65,20 @@ class BaseObjective(reading.Reader, config.Component):
   second_positions: ClassVar[bool] = False
   arranges: ClassVar[bool] = False
   changes: ClassVar[bool] = True
+  kinds: ClassVar[int] = 1
   traced: ClassVar[tuple[str, ...]] = ()
 
   # --- what an objective defines -------------------------------------------
 
   def raw_fields(self):
-    """What it reads of a window besides the fields that every window has.
-
-    Returns:
-      `{field: component of data/annotations}`; the component makes a byte
-      plane of the token store, and the window has it as uint8 `[length]`.
-    """
+    """What it reads of a window besides the fields that every window has:
+    `{field: component of data/annotations}`; the component makes a byte plane
+    of the token store, and the window has it as uint8 `[length]`."""
     return {}
 
   @property
   def group_size(self):
-    """Neighbouring examples of a batch that its loss compares with each
-    other; no micro-batch or device may split them."""
+    """Neighbouring examples that its loss compares, split by nothing."""
     return 1
 
   def make_numbers(self):
@@ -150,12 +148,15 @@ class BaseObjective(reading.Reader, config.Component):
       `{term: losses.Term}`; a term's weight depends on the batch alone.
     """
     hidden = self.trunk().apply(
-        {'params': params['trunk']}, stack_of(batch), keys)
+        {'params': params['trunk']}, self.stack(batch), keys)
     return self.score(params, hidden, batch)
 
+  def stack(self, batch):
+    """The fields of a corrupted batch that the trunk reads."""
+    return stack_of(batch)
+
   def score(self, params, hidden, batch):
-    """As `loss`, given the states of a trunk that reads one stack once; what
-    needs more defines `loss` instead."""
+    """As `loss`, given the states of a trunk that reads `stack` once."""
     raise NotImplementedError
 
   def visibility(self, batch):
@@ -221,8 +222,7 @@ class BaseObjective(reading.Reader, config.Component):
     return bound
 
   def noise_visit(self, epoch):
-    """Which of its noises an example has at a visit, int32 like `epoch`; by
-    default a new one each time."""
+    """Which of its noises an example has at a visit, int32 like `epoch`."""
     return epoch
 
   def number(self, name):

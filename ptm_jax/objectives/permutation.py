@@ -90,9 +90,10 @@ class Ordered(masked.Cloze):
       seen = jnp.concatenate([seen, own[:, None] > rows], 2)
     return seen
 
-  def loss(self, keys, params, batch):
-    stack = dict(base.stack_of(batch), visibility=self.seen(batch))
-    hidden = self.trunk().apply({'params': params['trunk']}, stack, keys)
+  def stack(self, batch):
+    return dict(base.stack_of(batch), visibility=self.seen(batch))
+
+  def score(self, params, hidden, batch):
     queries = hidden[:, -batch['targets'].shape[1]:]
     return {'plm': losses.cross_entropy(
         *base.apply_head(self._head(), params, queries, self.model),

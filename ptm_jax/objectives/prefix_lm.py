@@ -10,7 +10,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from ptm_jax import losses
 from ptm_jax.objectives import (arrange, autoregressive, base, noise,
                                 sequence_to_sequence)
 
@@ -66,14 +65,15 @@ class Objective(autoregressive.Objective):
           self.model, self.raw_length, self.raw_length),))
     return networks
 
-  def loss(self, keys, params, batch):
+  def stack(self, batch):
     if self._one_stack:
-      return super().loss(keys, params, batch)
-    hidden = sequence_to_sequence.hidden(
-        self.trunk(), params['trunk'], batch, keys)
-    return {'lm': losses.cross_entropy(
-        *base.apply_head(self._head(), params, hidden, self.model),
-        batch['targets'], batch['weights'])}
+      return super().stack(batch)
+    return sequence_to_sequence.stack(self.model, batch)
+
+  def score(self, params, hidden, batch):
+    if not self._one_stack:
+      hidden = sequence_to_sequence.written(hidden, batch)
+    return super().score(params, hidden, batch)
 
   def visibility(self, batch):
     if not self._one_stack:

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import losses
-from ptm_jax.models.encoder_decoder import EncoderDecoder
 from ptm_jax.models.heads import LMHead
 from ptm_jax.objectives import arrange, base, noise
 
@@ -42,10 +41,13 @@ class Rewriting(base.BaseObjective):
     return LMHead(self.model, self.vocabulary.size, transform=False,
                   bias=False)
 
-  def loss(self, keys, params, batch):
-    states = hidden(self.trunk(), params['trunk'], batch, keys)
+  def stack(self, batch):
+    return stack(self.model, batch)
+
+  def score(self, params, hidden, batch):
     return {'seq2seq': losses.cross_entropy(
-        *base.apply_head(self._head(), params, states, self.model),
+        *base.apply_head(self._head(), params, written(hidden, batch),
+                         self.model),
         batch['targets'], batch['weights'])}
 
   def visibility(self, batch):
@@ -118,13 +120,17 @@ def empty(model, encoder, decoder):
           **base.empty_stack(decoder, 'decoder_')}
 
 
-def hidden(trunk, params, batch, keys):
-  """The states that predict the targets, `[batch, m, width]`."""
+def stack(model, batch):
+  """What the trunk reads: two stacks, or both as one prefix stack."""
   stacks = base.stack_of(batch, 'encoder_', 'decoder_')
-  if isinstance(trunk, EncoderDecoder):
-    return trunk.apply({'params': params}, stacks, keys)
-  states = trunk.apply({'params': params}, join(stacks), keys)
-  return states[:, batch['encoder_inputs'].shape[1]:]
+  return join(stacks) if model.form == 'prefix' else stacks
+
+
+def written(hidden, batch):
+  """Of a trunk's states those that predict the targets, `[batch, m, width]`.
+  """
+  behind = hidden.shape[1] - batch['decoder_inputs'].shape[1]
+  return hidden[:, behind:behind + batch['targets'].shape[1]]
 
 
 def join(stacks):

@@ -4,14 +4,12 @@ BERT is such a sum (Devlin et al. 2019, arXiv:1810.04805, section 3.1), and so
 are ALBERT and StructBERT.
 """
 
-import copy
 import dataclasses
-import math
 
 from ptm_jax.config import Component
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
-from ptm_jax.objectives import base, masked, next_sentence
+from ptm_jax.objectives import base, masked, members, next_sentence
 from ptm_jax.rng import stream
 
 
@@ -21,7 +19,7 @@ def _bert():
 
 
 @dataclasses.dataclass
-class Objective(base.BaseObjective):
+class Objective(members.Combination):
   """One trunk, one reading of the text, the terms of all members.
 
   At most one member arranges the text (cuts it into parts, takes a partner)
@@ -40,60 +38,28 @@ class Objective(base.BaseObjective):
   forms = ('encoder',)
 
   def validate(self):
-    if len(self.members) < 2:
-      raise ConfigError('objective.members: a sum has at least two')
-    for name, member in self.members.items():
-      member.validate()
-      if not composes(member):
-        raise ConfigError(f'objective.members.{name}: {name_of(member)[1]} '
-                          'does not score one reading of an encoder, so it is '
-                          'no member of a sum')
+    super().validate()
     for role in 'arranges', 'changes':
       _most_one(self.members, role)
-    unknown = set(self.factors) - set(self.members)
-    if unknown:
-      raise ConfigError(f'objective.factors names {sorted(unknown)}, which are '
-                        f'not among the members {sorted(self.members)}')
-    for name, factor in self.factors.items():
-      if factor < 0:
-        raise ConfigError(f'objective.factors.{name}={factor} is negative')
+    self.check_weights('factors')
+
+  def check_member(self, name, member):
+    if not composes(type(member)):
+      raise ConfigError(f'objective.members.{name}: {name_of(member)[1]} '
+                        'does not score one reading of an encoder, so it is '
+                        'no member of a sum')
 
   # --- what the members say, together ---------------------------------------
 
   @property
-  def partner(self):
-    return next((member.partner for member in self.members.values()
-                 if member.partner), None)
-
-  @property
-  def needs_sentences(self):
-    return any(member.needs_sentences for member in self.members.values())
-
-  @property
-  def group_size(self):
-    return math.lcm(*(one.group_size for one in self.members.values()))
-
-  @property
   def traced(self):
-    return tuple(f'members.{name}.{field}'
-                 for name, member in self.members.items()
-                 for field in member.traced)
-
-  def raw_fields(self):
-    return {field: annotator for member in self.members.values()
-            for field, annotator in member.raw_fields().items()}
+    return (*super().traced, 'factors')
 
   def noise_visit(self, epoch):
     return self._by_role('changes').noise_visit(epoch)
 
   def bind(self, model, vocabulary, raw_length, sizes=None):
-    unbound = copy.copy(self)
-    unbound.members = {
-        name: member.bind(model, vocabulary, raw_length,
-                          _part(sizes or {}, name))
-        for name, member in self.members.items()}
-    bound = super(Objective, unbound).bind(
-        model, vocabulary, raw_length, sizes)
+    bound = super().bind(model, vocabulary, raw_length, sizes)
     for kind, names in (('a term', bound._names('coefficients')),
                         ('a network', bound._names('networks', 'trunk'))):
       twice = {name for name in names if names.count(name) > 1}
@@ -106,19 +72,6 @@ class Objective(base.BaseObjective):
     return [name for member in self.members.values()
             for name in getattr(member, method)() if name not in without]
 
-  def rebuilt(self, numbers, progress=1.0):
-    rebuilt = super().rebuilt(numbers, progress)
-    rebuilt.members = {name: member.rebuilt(numbers[name], progress)
-                       for name, member in self.members.items()}
-    return rebuilt
-
-  def make_numbers(self):
-    return {name: member.numbers for name, member in self.members.items()}
-
-  def make_sizes(self):
-    return {f'{name}/{size}': value for name, member in self.members.items()
-            for size, value in member.sizes.items()}
-
   def lengths(self):
     return self._by_role('arranges').lengths()
 
@@ -128,9 +81,7 @@ class Objective(base.BaseObjective):
             for term, value in member.coefficients().items()}
 
   def networks(self):
-    heads = {}
-    for member in self.members.values():
-      heads.update(member.networks())
+    heads = members.joined(one.networks() for one in self.members.values())
     return {**heads, 'trunk': self._by_role('arranges').networks()['trunk']}
 
   # --- one text for all -----------------------------------------------------
@@ -164,41 +115,31 @@ class Objective(base.BaseObjective):
     common = {field: value for field, value in batch.items()
               if '/' not in field}
     for name, member in self.members.items():
-      yield member, {**_part(batch, name), **common}
+      yield member, {**members.part(batch, name), **common}
 
   def score(self, params, hidden, batch):
-    return _joined(member.score(params, hidden, view)
-                   for member, view in self._views(batch))
+    return members.joined(member.score(params, hidden, view)
+                          for member, view in self._views(batch))
 
   def visibility(self, batch):
-    return _joined(member.visibility(view)
-                   for member, view in self._views(batch))
+    return members.joined(member.visibility(view)
+                          for member, view in self._views(batch))
 
   def exempt(self, batch):
-    return _joined(member.exempt(view) for member, view in self._views(batch))
+    return members.joined(member.exempt(view)
+                          for member, view in self._views(batch))
 
 
-def composes(objective):
-  """Whether an objective, or its class, may be a member of a sum."""
-  kind = objective if isinstance(objective, type) else type(objective)
-  return (issubclass(kind, base.BaseObjective) and 'encoder' in kind.forms
-          and kind.loss is base.BaseObjective.loss and kind is not Objective)
+def composes(kind):
+  """Whether objectives of a class may be members of a sum."""
+  return (members.scores_one_reading(kind) and 'encoder' in kind.forms
+          and kind.stack is base.BaseObjective.stack)
 
 
-def _most_one(members, role):
-  found = [name for name, member in members.items() if getattr(member, role)]
+def _most_one(members_, role):
+  found = [name for name, member in members_.items() if getattr(member, role)]
   if len(found) > 1:
     what = {'arranges': 'cut the text into parts',
             'changes': 'change tokens'}[role]
     raise ConfigError(f'objective.members: {" and ".join(found)} both {what}; '
                       'one of a sum may')
-
-
-def _part(values, name):
-  """Those of `values` under a name, without it."""
-  return {key.removeprefix(f'{name}/'): value for key, value in values.items()
-          if key.startswith(f'{name}/')}
-
-
-def _joined(dicts):
-  return {key: value for one in dicts for key, value in one.items()}

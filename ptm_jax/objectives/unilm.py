@@ -122,10 +122,8 @@ class Objective(masked.Hidden):
     return ((mode == 0) | (mode == 1) & (first | before)
             | (mode == 2) & before | (mode == 3) & after)
 
-  def loss(self, keys, params, batch):
-    stack = dict(base.stack_of(batch), visibility=self.seen(batch))
-    hidden = self.trunk().apply({'params': params['trunk']}, stack, keys)
-    return self.score(params, hidden, batch)
+  def stack(self, batch):
+    return dict(base.stack_of(batch), visibility=self.seen(batch))
 
   def visibility(self, batch):
     (seen,) = super().visibility(batch)['mlm'].values()

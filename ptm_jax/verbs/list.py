@@ -70,7 +70,7 @@ def _line(row):
 
 def described(name, summary):
   """What an objective is and where it composes, as JSON values."""
-  from ptm_jax.objectives import base  # imports jax
+  from ptm_jax.objectives import base, mixture  # imports jax
   from ptm_jax.objectives import sum as sums
   kind = find.find('objectives', name)
   found = {'summary': summary, 'forms': list(kind.forms),
@@ -78,6 +78,8 @@ def described(name, summary):
   if sums.composes(kind):
     found['sum'] = [role for role in ('arranges', 'changes')
                     if getattr(kind, role)] or ['reads']
+  if mixture.composes(kind):
+    found['mixture'] = [form for form in kind.forms if form in mixture.FORMS]
   return found
 
 

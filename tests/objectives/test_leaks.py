@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from ptm_jax.leaks import Prover, random_windows
+from ptm_jax.leaks import Prover, num_windows, random_windows
 from tests.objectives.cases import (LENGTH, NAMES, PACKINGS, PAIRS, bound,
                                     prover)
 from tests.objectives.test_objectives import LOSSY
@@ -30,16 +30,17 @@ EXEMPT = {**{name: {name} for name in (
           'replaced_token': {'generator', 'discriminator'}}
 
 
-def windows(count, packing):
-  return random_windows(VOCABULARY, count, LENGTH, *PACKINGS[packing],
-                        partner='other_document')
+def windows(shared, packing, fewest=2):
+  return random_windows(
+      VOCABULARY, num_windows(shared.objective, fewest), LENGTH,
+      *PACKINGS[packing], partner='other_document')
 
 
 @pytest.mark.parametrize('packing', PACKINGS)
 @pytest.mark.parametrize('name,form', PAIRS)
 def test_derivatives_are_zero_off_the_visibility(name, form, packing):
   shared = prover(name, form)
-  verdicts = shared.derivative(shared.corrupt(windows(2, packing)))
+  verdicts = shared.derivative(shared.corrupt(windows(shared, packing)))
   assert {one.term for one in verdicts} == set(
       shared.objective.coefficients())
   for one in verdicts:
@@ -51,7 +52,7 @@ def test_derivatives_are_zero_off_the_visibility(name, form, packing):
 @pytest.mark.parametrize('name', NAMES)
 def test_data_does_not_leak(name, packing):
   shared = prover(name)
-  verdicts = shared.data(windows(3, packing))
+  verdicts = shared.data(windows(shared, packing, 3))
   for one in verdicts:
     assert not one.leaks, one
     assert one.checked > 0, one
@@ -63,7 +64,7 @@ def test_data_does_not_leak(name, packing):
 @pytest.mark.parametrize('name', NAMES)
 def test_exemptions_are_the_listed_ones(name):
   shared = prover(name)
-  exempt = shared.objective.exempt(shared.corrupt(windows(2, 'packed')))
+  exempt = shared.objective.exempt(shared.corrupt(windows(shared, 'packed')))
   assert set(exempt) == EXEMPT.get(name, set())
 
 
@@ -71,7 +72,7 @@ def test_exemptions_are_the_listed_ones(name):
 def test_planted_leak_between_documents_is_caught(name):
   """Segments that are not kept apart are a leak the proof must see."""
   shared = prover(name)
-  batch = shared.corrupt(windows(2, 'packed'))
+  batch = shared.corrupt(windows(shared, 'packed'))
   declared = shared.objective.visibility(batch)
   merged = {key: jnp.minimum(value, 1) if key.endswith('segment_ids')
             else value for key, value in batch.items()}
@@ -89,7 +90,8 @@ def test_planted_blindness_shows():
   planted.visibility = lambda batch: {'lm': {'inputs': jnp.ones(
       batch['targets'].shape + batch['targets'].shape[1:], bool)}}
   (one,) = Prover(planted).derivative(
-      prover('autoregressive').corrupt(windows(2, 'one document')))
+      prover('autoregressive').corrupt(windows(
+          prover('autoregressive'), 'one document')))
   assert not one.leaks and one.blind > 0.4
 
 
@@ -104,5 +106,6 @@ def test_planted_target_in_the_inputs_is_caught(name):
 
   planted.noise = leaky
   planted.exempt = lambda batch: {}
-  assert any(one.leaks for one in Prover(planted).data(
-      windows(3, 'one document')))
+  shared = Prover(planted)
+  assert any(one.leaks for one in shared.data(
+      windows(shared, 'one document', 3)))
