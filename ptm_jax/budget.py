@@ -6,6 +6,7 @@ formula of its own, and nothing is executed.
 """
 
 import dataclasses
+import functools
 import math
 import time
 
@@ -18,7 +19,8 @@ from ptm_jax import checks
 from ptm_jax.config import Optimizer
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import ConfigError
-from ptm_jax.step import make_evaluation_step, make_hparams, make_init
+from ptm_jax.step import (evaluation_batch, make_evaluation_step, make_hparams,
+                          make_init)
 
 
 def forward_flops(function, *shapes):
@@ -54,9 +56,18 @@ def window_shapes(objective, batch_size):
 
 def training_flops(objective, batch_size):
   """Training FLOPs of one update: three times the forward pass's products
-  (one forward, two backward), whatever is recomputed."""
-  return 3 * forward_flops(make_evaluation_step(objective),
-                           *_evaluation_shapes(objective, batch_size))
+  (one forward, two backward), whatever is recomputed; of several phases the
+  mean, by their shares."""
+  state, windows = _evaluation_shapes(objective, batch_size)
+  def forward(number, state, windows):
+    phase = objective.rebuilt(state['hparams']['objective']).phases()[number]
+    batch = evaluation_batch(phase.objective, windows)
+    return {name: term.sum for name, term in phase.loss(
+        None, state['params'], batch).items()}
+  return 3 * sum(
+      phase.share * forward_flops(functools.partial(forward, number), state,
+                                  windows)
+      for number, phase in enumerate(objective.phases()))
 
 
 def _evaluation_shapes(objective, batch_size):
@@ -82,11 +93,19 @@ def num_parameters(objective):
 
 
 def loss_tokens(objective, windows):
-  """Tokens with loss in one batch of real windows."""
+  """Tokens with loss in one batch of real windows, as `counts` has them."""
+  state, _ = _evaluation_shapes(objective, 1)
+  params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype),
+                        state['params'])
   def weights(windows):
-    keys = jax.random.split(jax.random.key(0), windows['index'].shape[0])
-    batch = jax.vmap(objective.corrupt)(keys, windows)
-    return jnp.sum(batch['weights'])
+    # Only the weights are used, so no network runs.
+    found = 0.0
+    for phase in objective.phases():
+      terms = phase.loss(None, params, evaluation_batch(
+          phase.objective, windows))
+      found += phase.share * jnp.max(jnp.stack(
+          [term.weight for term in terms.values()]))
+    return found
   return float(jax.jit(weights)(windows))
 
 

@@ -237,9 +237,8 @@ def _measured(step, trial):
   counts = trial['counts']
   return {
       'kind': 'train', 'step': step, 'loss': float(trial['loss']),
-      **{f'loss/{term}': float(trial['sums'][term])
-                         / max(float(trial['weights'][term]), 1.0)
-         for term in trial['sums']},
+      **{f'loss/{term}': float(trial['sums'][term]) / max(float(weight), 1.0)
+         for term, weight in trial['weights'].items() if weight > 0},
       'learning_rate': float(trial['learning_rate']),
       'grad_norm': float(trial['grad_norm']),
       'param_norm': float(trial['param_norm']),

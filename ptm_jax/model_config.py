@@ -12,8 +12,8 @@ class Model:
 
   Attributes:
     name: module of `models/` that defines the trunk.
-    form: 'encoder', 'decoder', 'prefix', 'encoder_decoder', 'two_tower'
-      or 'two_stream'; 'auto' takes the objective's first.
+    form: 'encoder', 'decoder', 'prefix', 'encoder_decoder', 'two_tower',
+      'two_stream' or 'embedding' (a table); 'auto' takes the objective's first.
     depth: layers in all; an encoder-decoder has half in each stack.
     width: of the residual stream.
     num_heads: attention heads; must divide `width`.
@@ -73,7 +73,7 @@ class Model:
 
   _CHOICES = {
       'form': ('auto', 'encoder', 'decoder', 'prefix', 'encoder_decoder',
-               'two_tower', 'two_stream'),
+               'two_tower', 'two_stream', 'embedding'),
       'activation': ('gelu', 'gelu_tanh', 'relu', 'silu', 'swiglu', 'geglu'),
       'norm': ('layer', 'rms'),
       'norm_position': ('pre', 'post'),

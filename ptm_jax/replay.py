@@ -82,7 +82,8 @@ def replay(path, step, say=print):
   for number in range(start, step - 1):
     state, _ = program.step(state, program.put([train_batches[number]]))
   batch = train_batches[step - 1]
-  diagnose = jax.jit(make_diagnosis(setup.objective, settings.num_steps))
+  diagnose = jax.jit(make_diagnosis(
+      setup.objective, settings.num_steps, step - 1))
   one, again = (jax.device_get(diagnose(state, program.put([batch])))
                 for _ in range(2))
   gradients = {jax.tree_util.keystr(name, simple=True, separator='.'):

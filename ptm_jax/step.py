@@ -18,6 +18,7 @@ import optax
 from flax.core import meta
 
 from ptm_jax import optimizers
+from ptm_jax.objectives import phases
 from ptm_jax.rng import example_keys, stream
 
 
@@ -58,6 +59,9 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
                     axis_name=None):
   """Returns the pure step `(state, windows) -> (state, metrics)`.
 
+  An objective with several phases has a program for each in it, of which the
+  state's step chooses one.
+
   Args:
     objective: a bound objective; its numbers are replaced by the state's.
     optimizer: `config.Optimizer`.
@@ -66,44 +70,68 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
       sums are divided by the weight of the whole batch.
     axis_name: of the devices among which a batch is split under pmap.
   """
+  arguments = objective, optimizer, num_steps, micro_batches, axis_name
+  updates = [_make_update(number, *arguments)
+             for number in range(len(objective.phases()))]
+  if len(updates) == 1:
+    return updates[0]
+
+  def train_step(state, windows):
+    number = phases.current(objective.phases(), num_steps, state['step'])
+    return jax.lax.switch(number, updates, state, windows)
+
+  return train_step
+
+
+def _make_update(number, objective, optimizer, num_steps, micro_batches,
+                 axis_name):
+  """`make_train_step` of the phase of this number."""
   add_up = (lambda x: jax.lax.psum(x, axis_name)) if axis_name else (
       lambda x: x)
 
-  def train_step(state, windows):
-    hparams = state['hparams']
-    rebuilt = objective.rebuilt(
-        hparams['objective'], state['step'] / num_steps)
-    batch = rebuilt.corrupt_batch(state['key'], windows)
+  def update(state, windows):
+    hparams, params = state['hparams'], state['params']
+    phase = objective.rebuilt(
+        hparams['objective'], state['step'] / num_steps).phases()[number]
+    if phase.enter:
+      first = phases.starts(objective.phases(), num_steps)[number]
+      params = jax.tree.map(
+          lambda new, old: jnp.where(state['step'] == first, new, old),
+          phase.enter(params), params)
+    batch = phase.objective.corrupt_batch(state['key'], windows)
     keys = example_keys(state['key'], windows['index'], windows['epoch'])
     grads, sums, weights = _gradients(
-        rebuilt, hparams['coefficients'], state['params'], batch,
+        phase.loss, hparams['coefficients'], params, batch,
         stream(keys, 'dropout'), micro_batches, add_up)
+    nothing = dict.fromkeys(hparams['coefficients'], jnp.zeros(()))
     loss = total_loss(hparams['coefficients'], sums, weights)
     grad_norm = optax.tree.norm(grads)
 
     transform = optimizers.make(optimizer, num_steps, hparams['optimizer'])
-    updates, opt_state = transform.update(
-        grads, state['opt_state'], state['params'])
-    params = optax.apply_updates(state['params'], updates)
+    updates, opt_state = transform.update(grads, state['opt_state'], params)
+    before = {'params': params, 'opt_state': state['opt_state']}
+    after = phases.keep_others(phase.networks, {
+        'params': optax.apply_updates(params, updates),
+        'opt_state': opt_state}, before)
     # A step either happens or it does not: a non-finite one changes nothing
     # but `step` and the count of skipped steps.
     finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
     counts = dict(
         state['counts'],
         tokens_seen=_add(state['counts']['tokens_seen'],
-                         add_up(_tokens(objective, windows))),
+                         add_up(_tokens(phase.objective, windows))),
         tokens_with_loss=_add(
             state['counts']['tokens_with_loss'],
             jnp.max(jnp.stack(list(weights.values())))))
-    happened = dict(state, params=params, opt_state=opt_state, counts=counts)
+    happened = dict(state, **after, counts=counts)
     state = jax.tree.map(
         lambda new, old: jnp.where(finite, new, old), happened, state)
     state['step'] = state['step'] + 1
     state['counts']['skipped'] += 1 - finite.astype(jnp.int32)
     metrics = {
         'loss': loss,
-        'sums': sums,
-        'weights': weights,
+        'sums': {**nothing, **sums},
+        'weights': {**nothing, **weights},
         'grad_norm': grad_norm,
         'param_norm': optax.tree.norm(state['params']),
         'learning_rate': hparams['optimizer']['learning_rate']
@@ -114,28 +142,32 @@ def make_train_step(objective, optimizer, num_steps, micro_batches=1,
     }
     return state, metrics
 
-  return train_step
+  return update
 
 
-def make_diagnosis(objective, num_steps):
+def make_diagnosis(objective, num_steps, step):
   """Returns `diagnose(state, windows)`: what an update would do, by part.
+
+  `step` counts the updates before it.
 
   It gives `sums` and `weights` by term, `losses` float32 `[batch]` (nats of
   each example over all terms) and `gradients`, the largest entry of every
   parameter's gradient, not a number where one is not.
   """
 
+  number = int(phases.current(objective.phases(), num_steps, step))
+
   def diagnose(state, windows):
     hparams = state['hparams']
-    rebuilt = objective.rebuilt(
-        hparams['objective'], state['step'] / num_steps)
-    batch = rebuilt.corrupt_batch(state['key'], windows)
+    phase = objective.rebuilt(
+        hparams['objective'], state['step'] / num_steps).phases()[number]
+    batch = phase.objective.corrupt_batch(state['key'], windows)
     keys = example_keys(state['key'], windows['index'], windows['epoch'])
     dropout = stream(keys, 'dropout')
     grads, sums, weights = _gradients(
-        rebuilt, hparams['coefficients'], state['params'], batch, dropout, 1,
+        phase.loss, hparams['coefficients'], state['params'], batch, dropout, 1,
         lambda x: x)
-    terms = rebuilt.loss(dropout, state['params'], batch)
+    terms = phase.loss(dropout, state['params'], batch)
     return {
         'sums': sums, 'weights': weights,
         'losses': sum(jnp.sum(term.factors * term.nll, -1)
@@ -151,17 +183,17 @@ def total_loss(coefficients, sums, weights):
              for term in sums)
 
 
-def _gradients(objective, coefficients, params, batch, keys, micro_batches,
+def _gradients(terms_of, coefficients, params, batch, keys, micro_batches,
                add_up):
   """Gradients of the loss, and each term's sum and weight, all global."""
 
   def term_weights(batch, keys):
     # Only the weights are used, so the compiler removes everything else.
-    terms = objective.loss(keys, params, batch)
+    terms = terms_of(keys, params, batch)
     return {name: term.weight for name, term in terms.items()}
 
   def loss(params, batch, keys, weights):
-    terms = objective.loss(keys, params, batch)
+    terms = terms_of(keys, params, batch)
     if weights is None:
       weights = add_up({name: term.weight for name, term in terms.items()})
     sums = {name: term.sum for name, term in terms.items()}

@@ -203,6 +203,8 @@ def write_attention(trained, places):
   for params, place in zip(trained.program.split(trained.state['params']),
                            places, strict=True):
     weights, ids = attention(params)
+    if not weights:
+      return  # a table has no layers
     write_json(place / 'attention.json', {
         'tokens': tokenizer.pieces(ids[0]),
         'layers': [np.round(np.asarray(layer[0], np.float64), 4).tolist()

@@ -23,9 +23,10 @@ from ptm_jax import config
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
 from ptm_jax.models.encoder_decoder import EncoderDecoder
+from ptm_jax.models.table import Table
 from ptm_jax.models.transformer import Trunk
 from ptm_jax.models.two_tower import TwoTower
-from ptm_jax.objectives import arrange, reading
+from ptm_jax.objectives import arrange, phases, reading
 from ptm_jax.rng import example_keys, stream
 
 
@@ -54,8 +55,8 @@ class BaseObjective(reading.Reader, config.Component):
     raw_length: text tokens in a window; only sizes follow from it.
     sizes: static shapes by name; the largest of a group of trials.
     numbers: arrays by name that may be traced (counts int32, rates float32).
-    progress: float32, the share of the run's updates that are done, for rates
-      that follow a schedule. It may be traced; in evaluation it is 1.
+    progress: float32, the share of the updates that are done, for rates that
+      follow a schedule; it may be traced, and is 1 in evaluation.
   """
 
   forms: ClassVar[tuple[str, ...]] = ()
@@ -236,15 +237,9 @@ class BaseObjective(reading.Reader, config.Component):
     return rebuilt
 
   def corrupt(self, key, window):
-    """One raw window -> one training example; pure, fixed shapes.
-
-    Args:
-      key: the example's own key.
-      window: dict of `[raw_length]` arrays (contract 1).
-
-    Returns:
-      The dict that `noise` describes, with `key` for sampling in the loss.
-    """
+    """One raw window, fields `[raw_length]`, and the example's own key -> one
+    training example: what `noise` describes, with `key` for sampling in the
+    loss; pure, fixed shapes."""
     arranged = self.arrange(stream(key, 'arrange'), window)
     example = self.noise(stream(key, 'noise'), arranged)
     example['key'] = stream(key, 'sampling')
@@ -252,16 +247,21 @@ class BaseObjective(reading.Reader, config.Component):
 
   def corrupt_batch(self, key, windows):
     """A batch of raw windows, corrupted with the run's key."""
-    keys = example_keys(key, windows['index'],
-                        self.noise_visit(windows['epoch']))
+    visit = self.noise_visit(windows['epoch'])
+    keys = example_keys(key, windows['index'], visit)
     return jax.vmap(self.corrupt)(stream(keys, 'corrupt'), windows)
+
+  def phases(self):
+    """What a run trains on, one after the other."""
+    return [phases.Phase(1.0, self, self.loss)]
 
   def trunk(self):
     """The module that is pre-trained, by the model's form."""
     vocab_size = self.vocabulary.size
-    two = {'encoder_decoder': EncoderDecoder, 'two_tower': TwoTower}
-    if self.model.form in two:
-      return two[self.model.form](self.model, vocab_size)
+    others = {'encoder_decoder': EncoderDecoder, 'two_tower': TwoTower,
+              'embedding': Table}
+    if self.model.form in others:
+      return others[self.model.form](self.model, vocab_size)
     return Trunk(self.model, self.model.form, vocab_size)
 
   def init(self, key):

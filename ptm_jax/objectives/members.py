@@ -8,6 +8,7 @@ from ptm_jax.config import Component
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
 from ptm_jax.objectives import base
+from ptm_jax.rng import stream
 
 
 @dataclasses.dataclass
@@ -78,11 +79,16 @@ class Combination(base.BaseObjective):
     return {field: annotator for member in self.members.values()
             for field, annotator in member.raw_fields().items()}
 
+  def model_of(self, member, model):
+    """The model as a member is bound to it."""
+    del member
+    return model
+
   def bind(self, model, vocabulary, raw_length, sizes=None):
     unbound = copy.copy(self)
     unbound.members = {
-        name: member.bind(model, vocabulary, raw_length,
-                          part(sizes or {}, name))
+        name: member.bind(self.model_of(member, model), vocabulary,
+                          raw_length, part(sizes or {}, name))
         for name, member in self.members.items()}
     return super(Combination, unbound).bind(
         model, vocabulary, raw_length, sizes)
@@ -99,6 +105,50 @@ class Combination(base.BaseObjective):
   def make_sizes(self):
     return {f'{name}/{size}': value for name, member in self.members.items()
             for size, value in member.sizes.items()}
+
+
+@dataclasses.dataclass
+class Separate(Combination):
+  """A combination whose members corrupt the text each in its own way.
+
+  Their terms are named MEMBER_TERM.
+  """
+
+  def lengths(self):
+    found = {}
+    for member in self.members.values():
+      for stack, length in member.lengths().items():
+        found[stack] = max(length, found.get(stack, 0))
+    return found
+
+  def num_positions(self):
+    return max(one.num_positions() for one in self.members.values())
+
+  def corrupt_each(self, key, windows):
+    """Every member's example of its own window, under the member's name."""
+    return {f'{name}/{field}': value
+            for name, member in self.members.items()
+            for field, value in member.corrupt(
+                stream(key, name), windows[name]).items() if field != 'key'}
+
+  def views(self, batch):
+    """Each member's name, itself and the batch as it sees it."""
+    common = {field: value for field, value in batch.items()
+              if '/' not in field}
+    for name, member in self.members.items():
+      yield name, member, {**common, **part(batch, name)}
+
+  def visibility(self, batch):
+    return joined(_under(name, member.visibility(view))
+                  for name, member, view in self.views(batch))
+
+  def exempt(self, batch):
+    return joined(_under(name, member.exempt(view))
+                  for name, member, view in self.views(batch))
+
+  def floor(self, law, batch):
+    return joined(named(name, member.floor(law, view))
+                  for name, member, view in self.views(batch))
 
 
 def scores_one_reading(kind):
@@ -118,3 +168,16 @@ def part(values, name):
 def joined(dicts):
   """One dict of all."""
   return {key: value for one in dicts for key, value in one.items()}
+
+
+def named(member, terms):
+  """Values by term, under the names that a member's terms have."""
+  return {f'{member}_{term}': value for term, value in terms.items()}
+
+
+def _under(member, terms):
+  """Terms and the stacks that they speak of, under a member's name."""
+  return named(member, {
+      term: None if stacks is None else {
+          f'{member}/{stack}': value for stack, value in stacks.items()}
+      for term, stacks in terms.items()})

@@ -26,7 +26,7 @@ def _denoise_and_continue():
 
 
 @dataclasses.dataclass
-class Objective(members.Combination):
+class Objective(members.Separate):
   """One trunk, which reads each example as the member has it that was drawn.
 
   All members corrupt every example, but to those that were not drawn it shows
@@ -107,16 +107,6 @@ class Objective(members.Combination):
     return {**super().make_numbers(),
             '/rates': np.cumsum(self._shares()).astype(np.float32)}
 
-  def lengths(self):
-    found = {}
-    for member in self.members.values():
-      for stack, length in member.lengths().items():
-        found[stack] = max(length, found.get(stack, 0))
-    return found
-
-  def num_positions(self):
-    return max(one.num_positions() for one in self.members.values())
-
   def coefficients(self):
     return {f'{name}_{term}': share * value
             for share, (name, member) in zip(
@@ -134,28 +124,19 @@ class Objective(members.Combination):
   def corrupt(self, key, window):
     draw = jax.random.uniform(stream(key, 'member'))
     chosen = jnp.sum(draw >= self.number('/rates')[:-1], dtype=jnp.int32)
-    example = {'member': chosen, 'key': stream(key, 'sampling')}
-    for number, (name, member) in enumerate(self.members.items()):
-      shown = {field: value if value.ndim == 0 else jnp.where(
-          chosen == number, value, 0) for field, value in window.items()}
-      example.update({
-          f'{name}/{field}': value for field, value in member.corrupt(
-              stream(key, name), shown).items() if field != 'key'})
-    return example
+    shown = {name: {
+        field: value if value.ndim == 0 else jnp.where(
+            chosen == number, value, 0) for field, value in window.items()}
+             for number, name in enumerate(self.members)}
+    return {**self.corrupt_each(key, shown), 'member': chosen,
+            'key': stream(key, 'sampling')}
 
   def read(self, window):
     return next(iter(self.members.values())).read(window)
 
-  def _views(self, batch):
-    """Each member's name, itself and the batch as it sees it."""
-    common = {field: value for field, value in batch.items()
-              if '/' not in field}
-    for name, member in self.members.items():
-      yield name, member, {**common, **members.part(batch, name)}
-
   def stack(self, batch):
     stacks = _padded([member.stack(view)
-                      for _, member, view in self._views(batch)])
+                      for _, member, view in self.views(batch)])
     def choose(*values):
       drawn = batch['member'].reshape((-1,) + (1,) * (values[0].ndim - 1))
       return jnp.select([drawn == number for number in range(len(values))],
@@ -164,42 +145,17 @@ class Objective(members.Combination):
 
   def score(self, params, hidden, batch):
     terms = {}
-    for name, member, view in self._views(batch):
+    for name, member, view in self.views(batch):
       stack = member.stack(view)
       rows = stack.get('inputs', stack.get('decoder_inputs')).shape[1]
-      terms.update(_named(name, member.score(params, hidden[:, :rows], view)))
+      terms.update(members.named(name, member.score(params, hidden[:, :rows], view)))
     return terms
-
-  def visibility(self, batch):
-    return members.joined(
-        _under(name, member.visibility(view))
-        for name, member, view in self._views(batch))
-
-  def exempt(self, batch):
-    return members.joined(_under(name, member.exempt(view))
-                          for name, member, view in self._views(batch))
-
-  def floor(self, law, batch):
-    return members.joined(_named(name, member.floor(law, view))
-                          for name, member, view in self._views(batch))
 
 
 def composes(kind):
   """Whether objectives of a class may be members of a mixture."""
   return members.scores_one_reading(kind) and bool(
       set(FORMS) & set(kind.forms))
-
-
-def _named(member, terms):
-  return {f'{member}_{term}': value for term, value in terms.items()}
-
-
-def _under(member, terms):
-  """Terms and the stacks that they speak of, under a member's name."""
-  return _named(member, {
-      term: None if stacks is None else {
-          f'{member}/{stack}': value for stack, value in stacks.items()}
-      for term, stacks in terms.items()})
 
 
 def _padded(stacks):

@@ -22,7 +22,7 @@ EXEMPT = {**{name: {name} for name in (
           'word_structure': {'mlm', 'order'},
           'substituted_token': {'detection'},
           'shuffled_token': {'detection'},
-          'sum': {'mlm', 'next_sentence'},
+          'schedule': {'masked_mlm'}, 'word2vec': {'cbow'}, 'sum': {'mlm', 'next_sentence'},
           'token_document': {'token_document'},
           'sentence_contrastive': {'contrast'},
           'masked_next_token': {'mntp'}, 'masked': {'mlm'},
@@ -33,7 +33,8 @@ EXEMPT = {**{name: {name} for name in (
 def windows(shared, packing, fewest=2):
   return random_windows(
       VOCABULARY, num_windows(shared.objective, fewest), LENGTH,
-      *PACKINGS[packing], partner='other_document')
+      *PACKINGS[packing], fields=shared.objective.raw_fields(),
+      partner='other_document')
 
 
 @pytest.mark.parametrize('packing', PACKINGS)
