@@ -1,12 +1,17 @@
 """Names and phrases in the text become byte planes of the stores."""
 
+import collections
+import math
+
 import numpy as np
 import pytest
 
 from ptm_jax import config
 from ptm_jax.data import planes, prepare as module
-from ptm_jax.data.annotations import entities, phrases, spans
+from ptm_jax.data.annotations import (entities, phrases, spans,
+                                      word_frequency)
 from ptm_jax.data.corpora import text
+from ptm_jax.data.flags import WORD_START
 from ptm_jax.data.prepare import prepare
 from ptm_jax.data.windows import Windows
 from ptm_jax.errors import ConfigError
@@ -101,3 +106,21 @@ def test_phrases_are_pairs_above_chance(prepared, cache):
 def test_entities_without_names_are_refused():
   with pytest.raises(ConfigError, match='text brings no names.*gazetteer'):
     entities.Annotator().check(text.Corpus(path='x'))
+
+
+def test_words_are_marked_with_their_frequency_in_the_train_split(prepared):
+  plane = word_frequency.Annotator().annotate(prepared, Corpus(TEXTS))
+  counts, words = collections.Counter(), {}
+  for split, store in prepared.stores.items():
+    flags = np.asarray(store.flags[:store.num_tokens])
+    starts = np.flatnonzero(flags & WORD_START)
+    words[split] = [tuple(store.ids[a:b].tolist()) for a, b in zip(
+        starts, np.append(starts[1:], store.num_tokens))]
+  counts.update(words['train'])
+  total = counts.total()
+  assert max(counts.values()) > 20 and min(counts.values()) == 1
+  for split, found in plane.items():
+    expected = [min(255, round(-8 * math.log2(
+        max(counts[word], 1) / total))) for word in words[split]
+                for _ in word]
+    assert found.dtype == np.uint8 and found.tolist() == expected

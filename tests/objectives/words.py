@@ -65,9 +65,10 @@ def _sentences(text):
 def random_windows(count, length, segments=1, padding=0, seed=0):
   """A batch of random windows, `segments` documents each, padded at the end;
   two tokens in three start a word, and a third of these a sentence. Each
-  brings a partner of one document.
+  brings a partner of one document, and the plane of words' frequencies.
   """
   windows = _random_texts(count, length, segments, padding, seed)
+  windows['frequency'] = (4 * (windows['tokens'] % 24)).astype(np.uint8)
   partners = _random_texts(count, length, 1, 0, seed + 1000)
   return {**windows, **{f'partner_{name}': partners[name]
                         for name in ('tokens', 'segment_ids', 'flags')}}
