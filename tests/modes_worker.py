@@ -77,8 +77,9 @@ def difference(one, other):
       one, other, strict=True):
     for a, b in ((sums, sums2), (weights, weights2)):
       for term in a:
+        # A phase has no predictions of another's terms.
         worst = max(worst, abs(float(a[term]) - float(b[term]))
-                    / abs(float(a[term])))
+                    / max(abs(float(a[term])), 1e-6))
     scale = np.sqrt(sum(np.sum(x**2) for x in update.values()))
     gap = np.sqrt(sum(np.sum((update[k] - update2[k])**2) for k in update))
     worst = max(worst, gap / scale)

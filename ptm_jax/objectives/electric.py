@@ -30,7 +30,7 @@ class Objective(replaced_token.Objective):
   drawn, as in the released code.
 
   Attributes:
-    question: 'detect' alone.
+    question, first_stage: 'detect' and 0 alone.
     mask_share: not used: q needs no mask.
   """
 
@@ -40,6 +40,9 @@ class Objective(replaced_token.Objective):
       raise ConfigError(
           f'objective.question={self.question!r}: Electric asks of every token '
           "whether it was replaced, which is 'detect'")
+    if self.first_stage:
+      raise ConfigError(f'objective.first_stage={self.first_stage}: the two '
+                        'towers of Electric become no trunk; use 0')
 
   def make_numbers(self):
     return {**super().make_numbers(),

@@ -7,6 +7,7 @@ the rates of the masking channel are those of the released code.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from ptm_jax import checks, losses
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
 from ptm_jax.models.transformer import Trunk
-from ptm_jax.objectives import arrange, base, masked, noise
+from ptm_jax.objectives import arrange, base, masked, noise, phases
 from ptm_jax.objectives.judges import JUDGES
 from ptm_jax.rng import stream
 
@@ -31,9 +32,11 @@ class Objective(base.BaseObjective):
 
   Positions are drawn with replacement, as in the released code, so fewer
   than `rate` of them differ; a position drawn twice counts twice in the
-  generator's term. A fake equal to the original is labelled original. The
-  paper's two-stage training, which copies the generator's weights into the
-  discriminator half way, is a schedule of runs and no field.
+  generator's term. A fake equal to the original is labelled original.
+
+  In two stages (section 3.4) the generator is trained alone, then its weights
+  become the trunk's and it stays as it is while the trunk is trained; only the
+  tables that it takes from the trunk go on with it, unlike in the paper.
 
   Attributes:
     question: what the trunk is asked: 'detect', the model of the paper, or a
@@ -48,6 +51,8 @@ class Objective(base.BaseObjective):
     discriminator_weight: factor of the term of detection; that of recovery
       has 1.
     temperature: of the generator's sampling.
+    first_stage: share of the run that trains the generator alone (the paper:
+      .5), which then must be as large as the trunk; 0 trains both at once.
   """
 
   question: str = 'detect'
@@ -57,6 +62,7 @@ class Objective(base.BaseObjective):
   generator_depth: float = 1.0
   discriminator_weight: float = 50.0
   temperature: float = 1.0
+  first_stage: float = 0.0
 
   forms = ('encoder',)
   traced = ('rate', 'mask_share', 'discriminator_weight', 'temperature')
@@ -70,6 +76,12 @@ class Objective(base.BaseObjective):
       if not 0 < getattr(self, name) <= 1:
         raise ConfigError(f'objective.{name}={getattr(self, name)} must lie '
                           'in (0, 1]')
+    checks.fraction(self, 'objective', 'first_stage')
+    if self.first_stage and (self.generator_width, self.generator_depth) != (
+        1, 1):
+      raise ConfigError(
+          f'objective.first_stage={self.first_stage}: the generator becomes '
+          'the trunk, so generator_width and generator_depth must be 1')
     if self.discriminator_weight < 0:
       raise ConfigError('objective.discriminator_weight='
                         f'{self.discriminator_weight} must not be negative')
@@ -169,14 +181,35 @@ class Objective(base.BaseObjective):
   # --- the two terms --------------------------------------------------------
 
   def loss(self, keys, params, batch):
-    features, table, bias = self.propose(keys, params, batch)
-    generator = losses.cross_entropy(
-        features, table, bias, batch['targets'], batch['weights'])
-    samples = losses.sample(
-        batch['key'], features, table, bias, self.numbers['temperature'])
-    shown = self.replace(batch, samples)
-    return {'generator': generator,
-            self._judge().term: self.judge(keys, params, batch, shown)}
+    return self._terms(('generator', self._judge().term), keys, params, batch)
+
+  def _terms(self, names, keys, params, batch):
+    """Those of the two terms that are asked for."""
+    proposed, found = self.propose(keys, params, batch), {}
+    if 'generator' in names:
+      found['generator'] = losses.cross_entropy(
+          *proposed, batch['targets'], batch['weights'])
+    if self._judge().term in names:
+      shown = self.replace(batch, losses.sample(
+          batch['key'], *proposed, self.numbers['temperature']))
+      found[self._judge().term] = self.judge(keys, params, batch, shown)
+    return found
+
+  def phases(self):
+    if not self.first_stage:
+      return super().phases()
+    def only(term):
+      return functools.partial(self._terms, (term,))
+    return [
+        phases.Phase(self.first_stage, self, only('generator'),
+                     ('trunk', 'generator', 'generator_head')),
+        phases.Phase(1 - self.first_stage, self, only(self._judge().term),
+                     ('trunk', *self._judge().heads()), self._promoted)]
+
+  def _promoted(self, params):
+    """Parameters whose trunk is the generator."""
+    return {**params, 'trunk': {
+        **params['trunk'], **self.generator_params(params)}}
 
   def propose(self, keys, params, batch):
     """The generator's features, table and bias at the predicted places."""

@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptm_jax import config
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 from ptm_jax.leaks import Prover
 from ptm_jax.objectives import judges
-from tests.objectives.cases import bound, corrupt
+from ptm_jax.step import make_hparams, make_init, make_train_step
+from tests.objectives.cases import LENGTH, bound, corrupt
 from tests.objectives.words import VOCABULARY, ids, random_windows, show
 
 FIELDS = {'rate': 0.3, 'generator_width': 0.5}
@@ -150,3 +152,42 @@ def test_stepping_stones_do_not_leak():
 def test_bad_fields_are_refused_by_value(fields, found):
   with pytest.raises(ConfigError, match=found):
     find('objectives', 'replaced_token')(**fields).validate()
+
+
+def test_the_first_stage_trains_the_generator_which_then_is_the_trunk():
+  optimizer = config.Optimizer(learning_rate=1e-2, schedule='constant',
+                               warmup_steps=0, weight_decay=0.1)
+  objective = bound('replaced_token', rate=0.3, generator_width=1.0,
+                    first_stage=0.5)
+  state = jax.jit(make_init(objective, optimizer, 4))(
+      jax.random.key(0), make_hparams(objective, optimizer))
+  step = jax.jit(make_train_step(objective, optimizer, 4))
+  stages = []
+  for number in range(4):
+    state, measured = step(state, random_windows(8, LENGTH, seed=number))
+    stages.append((jax.device_get(state['params']), measured['weights']))
+  assert [float(weights['generator']) > 0 for _, weights in stages] == [
+      True, True, False, False]
+  assert [float(weights['discriminator']) > 0 for _, weights in stages] == [
+      False, False, True, True]
+  generators = [params['generator']['stack'] for params, _ in stages]
+  assert not _same(generators[0], generators[1])
+  assert _same(generators[1], generators[2]) and _same(*generators[2:])
+  # One update of the discriminator lies between the generator and the trunk.
+  trunk, before = stages[2][0]['trunk']['stack'], stages[1][0]['trunk']['stack']
+  def gap(one, other):
+    return max(np.max(np.abs(a - b)) for a, b in zip(
+        jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+  assert 0 < gap(trunk, generators[1]) < 0.011 < gap(trunk, before)
+  heads = [params['head'] for params, _ in stages]
+  assert _same(heads[0], heads[1]) and not _same(heads[1], heads[2])
+
+
+def _same(one, other):
+  return all(np.array_equal(a, b) for a, b in zip(
+      jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+def test_a_first_stage_needs_a_generator_of_the_size_of_the_trunk():
+  with pytest.raises(ConfigError, match='first_stage=0.5: the generator'):
+    find('objectives', 'replaced_token')(first_stage=0.5).validate()
