@@ -49,6 +49,7 @@ def parse(verb, argv, config_file=''):
   for name, (default, text) in verb.flags.items():
     define = (flags.DEFINE_boolean if isinstance(default, bool)
               else flags.DEFINE_integer if isinstance(default, int)
+              else flags.DEFINE_float if isinstance(default, float)
               else flags.DEFINE_string)
     define(name, default, text, flag_values=values)
   wants_help = any(arg in ('--help', '-help', '-h', '--helpfull')

@@ -85,7 +85,7 @@ def metrics(found):
 
 
 def write(found, place):
-  """Writes `posterior.json`, for the report: of each term the first window's
+  """Writes `posterior.json`, for the report: of each term a window's
   predictions and the best ones, and the mean divergence by prediction."""
   if not found:
     return
@@ -93,12 +93,13 @@ def write(found, place):
     return np.round(np.asarray(values, np.float64), 4).tolist()
   terms = {}
   for term, one in found.items():
-    used = one['factors'][0] > 0
+    row = int(np.argmax(np.any(one['factors'] > 0, 1)))  # the first with any
+    used = one['factors'][row] > 0
     weight = np.maximum(one['factors'].sum(0), 1e-9)
     terms[term] = {
-        'ideal': rounded(one['ideal'][0][used]),
-        'model': rounded(one['model'][0][used]),
-        'divergence': rounded(one['divergence'][0][used]),
+        'ideal': rounded(one['ideal'][row][used]),
+        'model': rounded(one['model'][row][used]),
+        'divergence': rounded(one['divergence'][row][used]),
         'mean_divergence': rounded(
             (one['factors'] * one['divergence']).sum(0) / weight)}
   write_json(place / 'posterior.json', terms)

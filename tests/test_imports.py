@@ -18,7 +18,7 @@ LEVELS = (
     ('objectives', 'tasks', 'optimizers', 'sharding'),
     ('step', 'checkpoint', 'budget', 'workdir', 'leaks'),
     ('compile', 'evaluate', 'load', 'setup_jax', 'grouping', 'search',
-     'posteriors'),
+     'posteriors', 'generation'),
     ('assemble', 'transfer', 'floors', 'statistics', 'report'),
     ('loop',),
     ('train',),

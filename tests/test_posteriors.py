@@ -71,10 +71,12 @@ def test_a_term_whose_targets_are_made_within_the_loss_is_left_out(case):
 
 
 def test_what_the_report_reads(tmp_path):
-  found = {'mlm': {'ideal': np.full((2, 3, 2), 0.5),
-                   'model': np.full((2, 3, 2), 0.25),
-                   'divergence': np.array([[0.1, 9.0, 0.3], [0.3, 0.2, 9.0]]),
-                   'factors': np.array([[1.0, 0, 1], [1, 1, 0]])}}
+  found = {'mlm': {'ideal': np.full((3, 3, 2), 0.5),
+                   'model': np.full((3, 3, 2), 0.25),
+                   'divergence': np.array([[7, 8, 9.0], [0.1, 9.0, 0.3],
+                                           [0.3, 0.2, 9.0]]),
+                   # The first window has no prediction.
+                   'factors': np.array([[0, 0, 0], [1.0, 0, 1], [1, 1, 0]])}}
   assert posteriors.metrics(found) == {
       'floor/mlm/divergence': pytest.approx(0.9 / 4)}
   posteriors.write(found, tmp_path)

@@ -179,7 +179,7 @@ class Attention(nn.Module):
 
   @nn.compact
   def __call__(self, x, context, structure, positions=None, bias=None,
-               keys=None):
+               keys=None, slots=None):
     """Attends from `x` to `context`.
 
     Args:
@@ -191,6 +191,8 @@ class Attention(nn.Module):
         scores need them ('rotary', 'transformer_xl'), or None.
       bias: float32 `[batch, heads, query, key]` or None.
       keys: one jax key per example for dropout, or None.
+      slots: int32 `[batch, query]`, where keys and values go in the cache,
+        which then stands for `context`; or None, without a cache.
 
     Returns:
       `[batch, query, width]`.
@@ -213,6 +215,10 @@ class Attention(nn.Module):
         query, scores = RelativeScores(model, name='relative')(
             query, positions, places)
         bias = scale * scores
+    if slots is not None:
+      length = structure.key_segments.shape[1]
+      key = _remember(self, 'keys', key, slots, length)
+      value = _remember(self, 'values', value, slots, length)
     if self.is_mutable_collection('intermediates'):
       self.sow('intermediates', 'weights',
                attention_weights(query, key, structure, bias, scale))
@@ -220,6 +226,16 @@ class Attention(nn.Module):
                     model.attention_dropout)
     return Dense(model, (model.width,), ('heads', 'head_dim', 'embed'),
                  scale=residual_scale(model), name='output')(output)
+
+
+def _remember(module, name, new, slots, length):
+  """Puts `new` `[batch, n, ...]` into the cache's slots; all of the cache,
+  `[batch, length, ...]`."""
+  cache = module.variable('cache', name, jnp.zeros,
+                          (new.shape[0], length, *new.shape[2:]), new.dtype)
+  rows = jnp.arange(new.shape[0])[:, None]
+  cache.value = cache.value.at[rows, slots].set(new)
+  return cache.value
 
 
 def attention_maps(stack):

@@ -42,8 +42,8 @@ class Block(nn.Module):
       x: `[batch, length, width]`.
       index: int32, the layer's number, for its random streams.
       shared: what all layers read: `structure`, `positions` (rotary,
-        Transformer-XL), `bias`,
-        `keys`, and for cross attention `encoded` and `cross_structure`.
+        Transformer-XL), `bias`, `slots`, `keys`, and for cross attention
+        `encoded` and `cross_structure`.
 
     Returns:
       `[batch, length, width]` and None, as `nn.scan` wants it.
@@ -67,7 +67,8 @@ class Block(nn.Module):
     x = sublayer('attention', lambda y: Attention(
         model, name='attention')(
             y, y[:, :num_keys], shared['structure'], shared.get('positions'),
-            shared.get('bias'), own('attention_weights')), x)
+            shared.get('bias'), own('attention_weights'),
+            shared.get('slots')), x)
     if self.cross:
       x = sublayer('cross_attention', lambda y: Attention(
           model, name='cross_attention')(
@@ -93,7 +94,7 @@ class Stack(nn.Module):
         x, _ = layer(x, jnp.int32(index), shared)
     elif model.scan_layers:
       scanned = nn.scan(
-          block, variable_axes={'params': 0, 'intermediates': 0},
+          block, variable_axes={'params': 0, 'intermediates': 0, 'cache': 0},
           split_rngs={'params': True}, in_axes=(0, nn.broadcast),
           length=self.depth, metadata_params={nn.PARTITION_NAME: 'layers'})
       x, _ = scanned(model, self.cross, name='layers')(
@@ -155,7 +156,11 @@ def shared_inputs(model, stack, structure, bias, keys):
   """What all layers of a stack read, as `Block` says."""
   shared = {'structure': structure, 'keys': keys}
   positions = stack['positions']
-  places = positions[:, :structure.key_segments.shape[1]]
+  if 'slots' in stack:  # a key's place in the cache is its position
+    shared['slots'] = stack['slots']
+    places = jnp.arange(structure.key_segments.shape[1])[None]
+  else:
+    places = positions[:, :structure.key_segments.shape[1]]
   if model.positions in ('rotary', 'transformer_xl'):
     shared['positions'] = positions
   elif model.positions == 't5':
@@ -190,8 +195,11 @@ class Trunk(nn.Module):
       stack: dict of int32 `[batch, length]`: `inputs`, `positions`,
         `segment_ids` (0 = padding), optionally `token_types`,
         `block_positions`, `prefix_length` `[batch]`, `visibility` bool
-        `[batch, length, keys]`, its keys the first rows (with two streams, the content), and
-        `offset` float `[batch, length, embedding width]`.
+        `[batch, length, keys]`, its keys the first rows (with two streams,
+        the content), and `offset` float `[batch, length, embedding width]`.
+        To write token by token, with the collection `cache` mutable: `slots`,
+        where a row's keys are kept, and `key_segment_ids` `[batch, slots]`,
+        0 where a slot is empty.
       keys: one jax key per example for dropout, or None.
 
     Returns:
@@ -205,9 +213,12 @@ class Trunk(nn.Module):
     segments = stack['segment_ids']
     visibility = stack.get('visibility')
     num_keys = (segments if visibility is None else visibility).shape[-1]
+    keys_of = stack.get('key_segment_ids', segments[:, :num_keys])
+    # What a single row reads from a cache has all been written before it.
+    alone = 'slots' in stack and segments.shape[1] == 1
     structure = Structure(
-        segments, segments[:, :num_keys], stack.get('prefix_length'),
-        visibility, causal=self.form in ('decoder', 'prefix'))
+        segments, keys_of, stack.get('prefix_length'), visibility,
+        causal=self.form in ('decoder', 'prefix') and not alone)
     bias = None
     if model.positions == 't5':
       bias = position_kinds.RelativeBias(

@@ -138,7 +138,7 @@ def posteriors(data):
   found = []
   for name, by_term in data.posteriors.items():
     for term, one in by_term.items():
-      if len(one['ideal'][0]) > _SYMBOLS:
+      if not one['ideal'] or len(one['ideal'][0]) > _SYMBOLS:
         continue
       label = f'{name}: {term}'
       with figures.drawing(f'posterior {label}', (5.4, 5.2),
