@@ -11,10 +11,10 @@ floors are exact.
 The language is a hidden Markov chain of 8 states and 64 symbols; a state stays
 with a chance of .8, in windows of 64. One seed each by default.
 
-Time: 2 to 3.5 minutes an objective on two busy cores, those with more rows (span
-boundaries, permutations) up to 9 when other programs ran; tiny 2 minutes.
-Result: autoregressive 98.8 % of the possible gain, masked 94.9 %, permutation
-94.5 %; none below its floor. The table is in the README.
+Time: 4 to 10 minutes an objective beside other work on two cores, 81 for the
+table; tiny 4 minutes.
+Result: autoregressive 98.8 % of the possible gain, masked 94.9 %, the least
+91.4 % (spans); none below its floor. The table is in the README.
 """
 
 from ptm_jax import config, presets
