@@ -95,10 +95,10 @@ def num_parameters(objective):
 def loss_tokens(objective, windows):
   """Tokens with loss in one batch of real windows, as `counts` has them."""
   state, _ = _evaluation_shapes(objective, 1)
-  params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype),
-                        state['params'])
   def weights(windows):
     # Only the weights are used, so no network runs.
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
+                          state['params'])
     found = 0.0
     for phase in objective.phases():
       terms = phase.loss(None, params, evaluation_batch(

@@ -80,7 +80,8 @@ def test_states_of_every_depth(name, scan):
   windows = random_windows(3, 16, padding=4)
   states, mask = objective.all_features(params, windows)
   final, other = objective.features(params, windows)
-  layers = 2 if objective.model.form == 'encoder_decoder' else 4
+  layers = {'encoder_decoder': 2, 'embedding': 0}.get(
+      objective.model.form, 4)
   assert len(states) == layers + 1
   assert all(one.shape == final.shape for one in states)
   np.testing.assert_allclose(states[-1], final, atol=1e-6)
@@ -92,4 +93,5 @@ def test_states_of_every_depth(name, scan):
   again, _ = objective.all_features(params, changed)
   moved = [np.any(np.abs(a - b) > 1e-7, axis=-1)
            for a, b in zip(states, again, strict=True)]
-  assert np.all(moved[0].sum(1) == 1) and moved[-1].sum() > 3
+  assert np.all(moved[0].sum(1) == 1)
+  assert moved[-1].sum() > 3 or not layers

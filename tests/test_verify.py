@@ -72,8 +72,8 @@ def test_a_loss_is_held_against_its_floor(found, capsys, tmp_path,
   assert 'floor, lm: loss 5.' in printed and 'of the possible gain' in printed
   # The same run again, as if its loss were below the floor.
   score = floors.score
-  def lower(trained):
-    (metrics,) = score(trained)
+  def lower(trained, places):
+    (metrics,) = score(trained, places)
     return [dict(metrics, **{'floor/lm/excess': -0.5,
                              'floor/lm/excess_se': 0.1})]
   monkeypatch.setattr(floors, 'score', lower)

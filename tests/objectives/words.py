@@ -68,10 +68,11 @@ def random_windows(count, length, segments=1, padding=0, seed=0):
   brings a partner of one document, and the plane of words' frequencies.
   """
   windows = _random_texts(count, length, segments, padding, seed)
-  windows['frequency'] = (4 * (windows['tokens'] % 24)).astype(np.uint8)
   partners = _random_texts(count, length, 1, 0, seed + 1000)
-  return {**windows, **{f'partner_{name}': partners[name]
-                        for name in ('tokens', 'segment_ids', 'flags')}}
+  for one in windows, partners:
+    one['frequency'] = (4 * (one['tokens'] % 24)).astype(np.uint8)
+  return {**windows, **{f'partner_{name}': partners[name] for name in (
+      'tokens', 'segment_ids', 'flags', 'frequency')}}
 
 
 def _random_texts(count, length, segments, padding, seed):
