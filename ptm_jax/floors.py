@@ -33,13 +33,12 @@ def score(trained, places, num_windows=1024):
     predictor could gain, the part that is gained), `accuracy` (of the best
     predictor), `exact` (1, or 0 where positions are taken as drawn
     independently) and, of one batch, `divergence` (see `posteriors`). {} where
-    the corpus has no known law.
+    `law_of` knows no law.
   """
   setup = trained.setup
-  corpus = setup.experiments[0].corpus
-  if not hasattr(corpus, 'law'):
+  law, windows = law_of(setup.experiments[0]), setup.windows['validation']
+  if law is None:
     return [{} for _ in setup.experiments]
-  law, windows = corpus.law(), setup.windows['validation']
   size = setup.experiments[0].data.batch_size
   batches = evaluation_batches(windows, size, max(1, num_windows // size))
   scores = []
@@ -54,11 +53,23 @@ def score(trained, places, num_windows=1024):
   return scores
 
 
+def law_of(experiment):
+  """The law of an experiment's windows, or None: the corpus has none, or it
+  is one of whole documents and windows cut them."""
+  corpus, data = experiment.corpus, experiment.data
+  law = corpus.law() if hasattr(corpus, 'law') else None
+  whole = law and (law.stationary or corpus.whole(data.raw_length,
+                                                  data.packing))
+  return law if whole else None
+
+
 def known(experiment):
   """Terms of an experiment on a source whose floor is known, with its very
   settings; no model is made."""
-  law, vocabulary = experiment.corpus.law(), (
-      experiment.corpus.tokenizer().vocabulary)
+  law = law_of(experiment)
+  if law is None:
+    return []
+  vocabulary = experiment.corpus.tokenizer().vocabulary
   objective = experiment.objective.bind(
       experiment.model, vocabulary, experiment.data.raw_length)
   windows = random_windows(

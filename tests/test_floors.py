@@ -8,10 +8,11 @@ import pytest
 from flax.core import meta
 
 from ptm_jax import config, floors
+from ptm_jax.data.corpora import source
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.find import find
 from ptm_jax.objectives import autoregressive, ideal, masked, permutation
-from ptm_jax.sources import hidden_markov, words
+from ptm_jax.sources import hidden_markov, topics, words
 from ptm_jax.step import make_hparams, make_init, make_train_step
 from tests.sources.test_chain import joint
 
@@ -108,6 +109,77 @@ def _terms(objective, batch):
                         meta.unbox(params))
   return jax.jit(lambda params, batch: objective.loss(
       None, params, batch))(params, batch)
+
+
+def questions(objective, law, raw):
+  """Batches of all that noise can make of windows, each with its chance.
+
+  A window of tokens that are all different tells the noises apart; under one
+  label they are equally likely.
+  """
+  probe = dict(raw, tokens=np.arange(raw['tokens'].size).reshape(
+      raw['tokens'].shape) + 7)
+  if objective.partner:
+    probe['partner_tokens'] = 100 - probe['tokens']
+  found = {}
+  for batch, own in zip(corrupted(objective, probe, 60),
+                        corrupted(objective, raw, 60), strict=True):
+    found[batch['inputs'].tobytes()] = int(batch['label'][0, 0]), own
+  labels = [label for label, _ in found.values()]
+  return [(own, 1 / labels.count(label)) for label, own in found.values()]
+
+
+@pytest.mark.parametrize('name,count', [
+    ('next_sentence', 3), ('sentence_order', 2), ('sentence_structure', 4),
+    ('sentence_reordering', 3)])
+def test_floor_of_sentences_is_that_of_enumeration(name, count):
+  """All documents with all partners and all noise; what looks the same has
+  one law of the label."""
+  law = topics.Source(topics=2, roles=2, classes=1, symbols=2,
+                      sentence_length=2, concentration=0.5).law()
+  objective = bind(name, 4)
+  texts = np.array(list(itertools.product(range(2), repeat=4)))
+  chance = joint(law, 4).ravel()
+  own, other = np.repeat(np.arange(16), 16), np.tile(np.arange(16), 16)
+  if not objective.partner:
+    own = np.arange(16)
+  raw = windows(texts[own])
+  raw['flags'][:, ::2] = 3
+  weight = chance[own]
+  if objective.partner:
+    partner = windows(texts[other])
+    raw |= {'partner_tokens': partner['tokens'],
+            'partner_segment_ids': partner['segment_ids'],
+            'partner_flags': raw['flags']}
+    weight = weight * chance[other]
+  drawn = questions(objective, law, raw)
+  assert len(drawn) == count
+  shown = np.concatenate([batch['inputs'] for batch, _ in drawn])
+  labels = np.concatenate([batch['label'][:, 0] for batch, _ in drawn])
+  weight = np.concatenate([share * weight for _, share in drawn])
+  best = objective.floor(law, {'inputs': shown, 'label': labels[:, None]})
+  (best,) = best.values()
+  assert best.exact and np.array_equal(best.labels[:, 0], labels)
+  for row in range(0, len(shown), 7):
+    same = np.all(shown == shown[row], 1)
+    exact = np.bincount(labels[same], weight[same], objective.num_classes())
+    np.testing.assert_allclose(best.chances[row, 0], exact / exact.sum(),
+                               atol=1e-10)
+  # One sentence alone gives nothing to ask, and its floor is not known.
+  assert not objective.floor(LAW, {'inputs': shown, 'label': labels[:, None]})
+
+
+def test_a_law_of_whole_documents_has_floors_where_windows_cut_none():
+  def settings(raw_length, packing='packed', source_=None):
+    return config.Experiment(
+        objective=autoregressive.Objective(),
+        corpus=source.Corpus(source_ or topics.Source(), document_length=32),
+        data=config.Data(raw_length=raw_length, packing=packing))
+  assert floors.known(settings(32)) and floors.known(settings(64))
+  assert floors.known(settings(48, 'document'))
+  assert not floors.known(settings(48))
+  assert not floors.known(settings(24, 'document'))
+  assert floors.known(settings(48, source_=hidden_markov.Source()))
 
 
 def test_the_channel_of_bert_is_that_of_enumeration():

@@ -26,23 +26,25 @@ class Symbols:
   """As `tokenizer.Tokenizer`, for `count` symbols.
 
   Symbols below `word_starts` begin words, all by default. Each counts as one
-  byte, so that bits per byte are bits per symbol. A sentence starts with the
-  document alone.
+  byte, so that bits per byte are bits per symbol. A sentence starts after
+  every `sentence_length` symbols of a document, or with the document alone.
   """
 
   lossless = True
 
-  def __init__(self, count, word_starts=None):
+  def __init__(self, count, word_starts=None, sentence_length=None):
     self.vocabulary = Vocabulary(NUM_CONTROL + count + NUM_SENTINELS)
     self._count = count
     self._word_starts = count if word_starts is None else word_starts
+    self._sentence_length = sentence_length
     text = slice(self.vocabulary.text_start, self.vocabulary.text_end)
     self.piece_bytes = np.zeros(self.vocabulary.size, np.int32)
     self.piece_bytes[text] = 1
     self.spellings = [b''] * self.vocabulary.size
     self.spellings[text] = [chr(_FIRST + i).encode() for i in range(count)]
     self.sample = spell(np.arange(12) % count)
-    self.hash = f'{count}-symbols-{self._word_starts}-begin-words'
+    self.hash = f'{count}-symbols-{self._word_starts}-begin-words' + (
+        f'-{sentence_length}-a-sentence' if sentence_length else '')
 
   def encode(self, text):
     """int32 `[n]`; raises DataError for what is no symbol."""
@@ -59,7 +61,11 @@ class Symbols:
     ids = np.concatenate([np.zeros(0, np.int32), *parts])
     flags = np.where(ids < NUM_CONTROL + self._word_starts, WORD_START,
                      0).astype(np.uint8)
-    starts = (np.cumsum(lengths) - lengths)[lengths > 0]
+    first = np.cumsum(lengths) - lengths
+    starts = first[lengths > 0]
+    if self._sentence_length:
+      place = np.arange(len(ids)) - np.repeat(first, lengths)
+      flags[place % self._sentence_length == 0] |= WORD_START | SENTENCE_START
     flags[starts] |= WORD_START | SENTENCE_START | DOCUMENT_START
     return ids, flags, lengths
 
@@ -85,4 +91,5 @@ class Symbols:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'tokenizer.json').write_text(
         json.dumps({'hash': self.hash, 'symbols': self._count,
-                    'word_starts': self._word_starts}) + '\n')
+                    'word_starts': self._word_starts,
+                    'sentence_length': self._sentence_length}) + '\n')

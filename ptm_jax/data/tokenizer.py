@@ -196,7 +196,8 @@ class Tokenizer:
     try:
       facts = json.loads((folder / 'tokenizer.json').read_text())
       if 'symbols' in facts:
-        return Symbols(int(facts['symbols']), int(facts['word_starts']))
+        return Symbols(int(facts['symbols']), int(facts['word_starts']),
+                       facts.get('sentence_length'))
       known_hash, lossless = facts['hash'], bool(facts['lossless'])
       model = (folder / 'tokenizer.model').read_bytes()
     except (OSError, ValueError, KeyError, TypeError,

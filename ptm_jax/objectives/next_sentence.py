@@ -26,6 +26,9 @@ class Objective(sentences.SentenceLevel):
   term = 'next_sentence'
   partner = 'other_document'
 
+  def origins(self):
+    return [((0, 1), False), ((0, 1), True)]
+
   def compose(self, key, window):
     part, follows, room = sentences.halves(stream(key, 'cut'), window)
     other = sentences.partner(stream(key, 'partner'), window, room)

@@ -8,7 +8,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from ptm_jax.objectives import sentences
+from ptm_jax.objectives import base, sentences
 from ptm_jax.rng import stream
 
 
@@ -24,6 +24,8 @@ class Objective(sentences.SentenceLevel):
 
   term = 'sentence_distance'
   partner = 'other_document'
+
+  floor = base.BaseObjective.floor  # how much stands between is not told
 
   def num_classes(self):
     return 3

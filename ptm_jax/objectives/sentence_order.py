@@ -23,6 +23,9 @@ class Objective(sentences.SentenceLevel):
 
   term = 'sentence_order'
 
+  def origins(self):
+    return [((0, 1), False), ((1, 0), False)]
+
   def compose(self, key, window):
     part, count = sentences.cut(stream(key, 'cut'), window, 2)
     swapped = jax.random.bernoulli(stream(key, 'label')) & (count == 2)

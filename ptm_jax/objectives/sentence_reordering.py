@@ -44,6 +44,11 @@ class Objective(sentences.SentenceLevel):
   def num_classes(self):
     return sum(math.factorial(n) for n in range(1, self.max_parts + 1))
 
+  def origins(self):
+    orders, _ = _orders(self.max_parts)
+    return [(tuple(np.argsort(order[order < self.max_parts])), False)
+            for order in orders]
+
   def compose(self, key, window):
     wanted = jax.random.randint(
         stream(key, 'count'), (), 1, self.max_parts + 1)

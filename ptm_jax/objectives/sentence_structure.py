@@ -28,6 +28,9 @@ class Objective(sentences.SentenceLevel):
   def num_classes(self):
     return 3
 
+  def origins(self):
+    return [((0, 1), False), ((1, 0), False), ((0, 1), True)]
+
   def compose(self, key, window):
     part, follows, room = sentences.halves(stream(key, 'cut'), window)
     other = sentences.partner(stream(key, 'partner'), window, room)

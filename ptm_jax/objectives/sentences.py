@@ -10,11 +10,12 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.data.flags import SENTENCE_START
 from ptm_jax.models.heads import PooledClassifier
-from ptm_jax.objectives import arrange, base, noise
+from ptm_jax.objectives import arrange, base, ideal, noise
 
 
 @dataclasses.dataclass
@@ -42,6 +43,16 @@ class SentenceLevel(base.BaseObjective):
     Returns:
       A list of parts in the order shown, each `(text, chosen)`, as `joined`
       takes them; the label, int32; whether there is a question at all, bool.
+    """
+    raise NotImplementedError
+
+  def origins(self):
+    """Where the parts are from, under each label, for the floor.
+
+    Returns:
+      A list of pairs: the places of the parts in the order in which they
+      stood in one document, and whether the second is from elsewhere in
+      another document instead.
     """
     raise NotImplementedError
 
@@ -86,6 +97,32 @@ class SentenceLevel(base.BaseObjective):
   def exempt(self, batch):
     return {self.term: None}  # the label is no token of the text
 
+  def floor(self, law, batch):
+    # Sentences of one length are cut anywhere alike, so the cuts say nothing
+    # of the label; labels with as many parts are equally likely. Documents
+    # are equally long, so a part of another may stand at any sentence that
+    # leaves it its length.
+    if not law.sentence_length:
+      return {}
+    shown = ideal.symbols(self.vocabulary, batch['inputs'])
+    separators = np.asarray(batch['inputs']) == self.vocabulary.sep_id
+    part = np.where(shown >= 0, np.cumsum(separators, 1), -1)
+    count = separators.sum(1)
+    scores = np.full((len(shown), self.num_classes()), -np.inf)
+    for label, (order, apart) in enumerate(self.origins()):
+      rank = np.argsort(order)[np.clip(part, 0, len(order) - 1)]
+      places = np.argsort(np.where(shown < 0, len(order), rank), 1,
+                          kind='stable')
+      text, rank = ideal.at(shown, places), ideal.at(rank, places)
+      chance = (_of_two(law, text, rank) if apart
+                else law.log_likelihood(text))
+      scores[:, label] = np.where(count == len(order), chance, -np.inf)
+    scores[count == 0] = 0  # padding
+    chances = np.exp(scores - scores.max(1, keepdims=True))
+    chances /= chances.sum(1, keepdims=True)
+    return {self.term: ideal.Ideal(chances[:, None],
+                                   np.asarray(batch['label'], np.int64))}
+
   def read(self, window):
     # A text is read as the first part, as in fine-tuning.
     arranged = arrange.surround(
@@ -93,6 +130,29 @@ class SentenceLevel(base.BaseObjective):
     return {'inputs': arranged['tokens'],
             'segment_ids': arranged['segment_ids'],
             'positions': arranged['positions']}
+
+
+def _of_two(law, text, part):
+  """ln p of parts 0 and 1 of texts, the second from another document.
+
+  Args:
+    law: of the source.
+    text: int `[batch, length]`, -1 where it is over.
+    part: int `[batch, length]`.
+  """
+  first = law.log_likelihood(np.where(part == 0, text, -1))
+  # Where the first part stood there is other text, or less of it.
+  second = np.where(part == 1, text, -1)
+  before = np.sum((part == 0) & (text >= 0), 1)
+  chances, index = [], np.arange(text.shape[1])
+  for skipped in range(0, text.shape[1], law.sentence_length):
+    moved = index + np.maximum(before - skipped, 0)[:, None]
+    moved = np.where(moved < text.shape[1], ideal.at(
+        second, np.minimum(moved, text.shape[1] - 1)), -1)
+    chances.append(np.where(skipped <= before, law.log_likelihood(moved),
+                            -np.inf))
+  places = 1 + before // law.sentence_length
+  return first + np.logaddexp.reduce(chances) - np.log(places)
 
 
 def cut(key, window, count):

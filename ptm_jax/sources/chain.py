@@ -11,25 +11,34 @@ _TINY = 1e-300  # what is impossible divides to 0
 
 
 class Chain:
-  """A law over sequences of symbols 0 ... V - 1, stationary from the start.
+  """A law over sequences of symbols 0 ... V - 1.
 
   Args:
-    transition: float64 `[K, K]`, rows sum to 1, with one stationary law.
+    transition: float64 `[K, K]`, rows sum to 1.
     emission: float64 `[K, V]`, rows sum to 1.
     long_words: whether words have several symbols: noise that falls on whole
       words then tells where they begin, so its floor is another.
+    start: float64 `[K]`, the law of a document's first state. None is the
+      stationary law, of which `transition` then has one alone: a document is
+      a piece cut out anywhere.
+    sentence_length: symbols in each sentence of a document, or None.
 
   Attributes:
-    start: float64 `[K]`, the stationary law of the states.
+    start: float64 `[K]`.
+    stationary: whether that is the stationary law.
     num_symbols: V.
+    long_words, sentence_length: as given.
   """
 
-  def __init__(self, transition, emission, long_words=False):
+  def __init__(self, transition, emission, long_words=False, start=None,
+               sentence_length=None):
     self.transition = np.asarray(transition, np.float64)
     self.emission = np.asarray(emission, np.float64)
-    self.start = _stationary(self.transition)
+    self.stationary = start is None
+    self.start = (_stationary(self.transition) if start is None
+                  else np.asarray(start, np.float64))
     self.num_symbols = self.emission.shape[1]
-    self.long_words = long_words
+    self.long_words, self.sentence_length = long_words, sentence_length
 
   def sample(self, rng, count, length):
     """Draws sequences: int64 `[count, length]`.
@@ -83,8 +92,11 @@ class Chain:
 
   def behind(self, evidence, segments=None):
     """p(symbol | evidence behind it in its segment); otherwise as `before`."""
-    messages = self._backward(*self._given(evidence, segments))
-    return self._symbols(self.start * messages)
+    given = self._given(evidence, segments)
+    prior = self.start
+    if not self.stationary:
+      prior, _ = self._forward(np.ones_like(given[0]), given[1])
+    return self._symbols(prior * self._backward(*given))
 
   def around(self, evidence, segments=None):
     """p(symbol | evidence at all other places of its segment); otherwise as
@@ -108,7 +120,7 @@ class Chain:
       sequences, with the first state known and not known (Birch 1962), less
       and plus two standard errors.
     """
-    if self._follows():
+    if self.stationary and self._follows():
       rows = np.where(self.transition > 0, self.transition, 1)
       within = -np.sum(self.emission * np.log(
           np.where(self.emission > 0, self.emission, 1)), 1)
@@ -117,9 +129,12 @@ class Chain:
       return rate, rate
     rng = rng or np.random.default_rng(0)
     found = np.empty((2, 0, 1 + len(self.start)))
+    nothing = np.ones((256, 1, len(self.start)))
+    states, _ = self._forward(nothing, nothing[..., :1] > 0)
+    mean = states[256 // 4:, 0].mean(0)
     for _ in range(32):
       found = np.append(found, self._entropies(rng, 512, 256), 1)
-      lower, upper = (self._controlled(rows) for rows in found)
+      lower, upper = (_controlled(rows, mean) for rows in found)
       lower, upper = lower[0] - 2 * lower[1], upper[0] + 2 * upper[1]
       if upper - lower < tolerance:
         break
@@ -139,15 +154,6 @@ class Chain:
       entropy = -np.sum(laws * np.log(np.maximum(laws, _TINY)), -1)
       found.append(np.concatenate([entropy[..., None], states], -1).mean(0))
     return np.stack(found)
-
-  def _controlled(self, rows):
-    """Mean of the first column and its standard error. What the states' laws
-    explain, whose mean is known to be `start`, is taken out of the error."""
-    values, states = rows[:, 0], rows[:, 1:] - self.start
-    slopes, *_ = np.linalg.lstsq(states - states.mean(0),
-                                 values - values.mean(), rcond=None)
-    rest = values - states @ slopes
-    return rest.mean(), rest.std() / np.sqrt(len(rest))
 
   def _follows(self):
     """Whether a state and the next symbol always tell the next state."""
@@ -228,6 +234,16 @@ class _Alias:
     flat = rows * self._count + column
     return np.where(place - column < self._keep.ravel()[flat], column,
                     self._other.ravel()[flat])
+
+
+def _controlled(rows, mean):
+  """Mean of the first column and its standard error. What the states' laws
+  explain, whose mean is known, is taken out of the error."""
+  values, states = rows[:, 0], rows[:, 1:] - mean
+  slopes, *_ = np.linalg.lstsq(states - states.mean(0),
+                               values - values.mean(), rcond=None)
+  rest = values - states @ slopes
+  return rest.mean(), rest.std() / np.sqrt(len(rest))
 
 
 def _stationary(transition):

@@ -11,7 +11,7 @@ from ptm_jax.data.prepare import prepare
 from ptm_jax.data.symbols import Symbols, spell
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import ConfigError, DataError
-from ptm_jax.sources import words, zipf
+from ptm_jax.sources import topics, words, zipf
 
 CORPUS = source.Corpus(zipf.Source(symbols=10), num_documents=300,
                        document_length=8)
@@ -47,6 +47,21 @@ def test_words_of_a_source_are_marked(tmp_path):
   assert 0.3 < np.mean(flags & 1) < 0.8 and np.all(flags[:, 0] == 7)
 
 
+def test_sentences_of_a_source_are_marked(tmp_path):
+  corpus = source.Corpus(topics.Source(sentence_length=4), num_documents=200,
+                         document_length=12)
+  prepared = prepare(corpus, config.Tokenizer(), tmp_path, print)
+  flags = np.asarray(prepared.stores['train'].flags).reshape(-1, 12)
+  assert np.array_equal(flags, np.tile([7, 1, 1, 1, 3, 1, 1, 1, 3, 1, 1, 1],
+                                       (len(flags), 1)))
+  # A tokenizer that is read from disk marks them too.
+  prepared.tokenizer.save(tmp_path)
+  loaded = Tokenizer.load(tmp_path)
+  assert loaded.encode_with_flags(spell(range(8)))[1].tolist() == [
+      7, 1, 1, 1, 3, 1, 1, 1]
+  assert loaded.hash != Symbols(64).hash
+
+
 def test_symbols_come_back_and_nothing_else_goes_in(tmp_path):
   symbols = Symbols(5)
   symbols.save(tmp_path)
@@ -63,7 +78,9 @@ def test_symbols_come_back_and_nothing_else_goes_in(tmp_path):
 
 @pytest.mark.parametrize('fields,found', [
     ({'num_documents': 0}, 'num_documents=0'), ({'seed': -1}, 'seed=-1'),
-    ({'source': zipf.Source(symbols=30_000)}, 'at most 20,000')])
+    ({'source': zipf.Source(symbols=30_000)}, 'at most 20,000'),
+    ({'source': topics.Source(), 'document_length': 63}, 'times source.sentence_length=8'),
+    ({'source': topics.Source(), 'document_length': 8}, 'two or more')])
 def test_bad_fields_are_one_line(fields, found):
   with pytest.raises(ConfigError, match=found):
     source.Corpus(**fields).validate()

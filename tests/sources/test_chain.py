@@ -12,7 +12,9 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.find import find, names
 from ptm_jax.sources.chain import Chain
 
-SMALL = {'brackets': {'kinds': 1, 'depth': 2, 'opening': 0.3},
+SMALL = {'topics': {'topics': 2, 'roles': 2, 'classes': 2, 'symbols': 3,
+                    'sentence_length': 2, 'concentration': 1.0},
+         'brackets': {'kinds': 1, 'depth': 2, 'opening': 0.3},
          'hidden_markov': {'states': 2, 'symbols': 3, 'concentration': 1.0},
          'markov': {'order': 2, 'symbols': 3, 'concentration': 1.0},
          'words': {'classes': 2, 'words': 3, 'letters': 4, 'longest': 2},
@@ -21,8 +23,9 @@ SMALL = {'brackets': {'kinds': 1, 'depth': 2, 'opening': 0.3},
 
 def random_chain(rng):
   states, symbols = rng.integers(1, 4), rng.integers(2, 5)
+  start = rng.dirichlet(np.ones(states)) if rng.random() < .5 else None
   return Chain(rng.dirichlet(np.ones(states), states),
-               rng.dirichlet(np.ones(symbols), states))
+               rng.dirichlet(np.ones(symbols), states), start=start)
 
 
 def joint(law, length):
@@ -97,7 +100,7 @@ def test_the_chain_rule_closes(seed, length):
 
 
 def test_without_evidence_every_place_has_the_stationary_law():
-  law = random_chain(np.random.default_rng(3))
+  law = Chain([[.9, .1], [.4, .6]], [[.7, .3, 0], [.2, .3, .5]])
   nothing = np.ones((1, 4, law.num_symbols))
   for name in 'before', 'behind', 'around':
     np.testing.assert_allclose(
@@ -189,7 +192,29 @@ def test_text_is_made_of_the_words_and_a_symbol_tells_where_they_begin():
       assert tuple(row[begin:end]) in known
 
 
+def test_sentences_of_a_document_share_its_topic_and_have_an_order():
+  source = find('sources', 'topics')(advance=1e-9, classes=2, role_share=0.01)
+  law, rng = source.law(), np.random.default_rng(0)
+  rows = law.sample(rng, 200, 16)
+  other = np.concatenate([rows[:, :8], np.roll(rows[:, 8:], 1, 0)], 1)
+  apart = np.repeat([[1, 2]], 8, 1).repeat(200, 0).reshape(200, 16)
+  def surer(rows):
+    return law.log_likelihood(rows) - law.log_likelihood(rows, apart)
+  assert np.mean(surer(rows) > 0) > .9 and np.mean(surer(other) < 0) > .6
+  swapped = np.roll(rows, 8, 1)  # sentences without an order
+  np.testing.assert_allclose(law.log_likelihood(rows),
+                             law.log_likelihood(swapped), atol=1e-9)
+  law = find('sources', 'topics')().law()
+  rows = law.sample(rng, 200, 16)
+  swapped = np.roll(rows, 8, 1)
+  assert np.mean(law.log_likelihood(rows) > law.log_likelihood(swapped)) > .6
+
+
 @pytest.mark.parametrize('name,fields,found', [
+    ('topics', {'topics': 1}, 'topics=1'),
+    ('topics', {'classes': 100}, 'classes=100'),
+    ('topics', {'role_share': 0.0}, 'role_share=0.0'),
+    ('topics', {'advance': 1.0}, 'advance=1.0'),
     ('words', {'words': 5000}, 'words=5000'),
     ('brackets', {'depth': 99}, 'depth=99'),
     ('brackets', {'opening': 1.0}, 'opening=1.0'),

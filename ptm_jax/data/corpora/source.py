@@ -39,6 +39,12 @@ class Corpus(config.Component):
     checks.positive(self, 'corpus', 'num_documents', 'document_length')
     if self.seed < 0:
       raise ConfigError(f'corpus.seed={self.seed} is negative')
+    length = getattr(self.source, 'sentence_length', None)
+    if length and (self.document_length % length
+                   or self.document_length < 2 * length):
+      raise ConfigError(
+          f'corpus.document_length={self.document_length} must be two or more '
+          f'times source.sentence_length={length}')
     if self.source.symbols > symbols.MOST:
       raise ConfigError(f'corpus.source.symbols={self.source.symbols}: at most '
                         f'{symbols.MOST:,}')
@@ -47,10 +53,16 @@ class Corpus(config.Component):
     """The law that the documents follow, as `source.law()` makes it."""
     return self.source.law()
 
+  def whole(self, raw_length, packing):
+    """Whether no window of `raw_length` tokens cuts a document."""
+    return raw_length >= self.document_length if packing == 'document' else (
+        raw_length % self.document_length == 0)
+
   def tokenizer(self):
     """The symbols, in place of a trained tokenizer."""
     return symbols.Symbols(self.source.symbols,
-                           getattr(self.source, 'word_starts', None))
+                           getattr(self.source, 'word_starts', None),
+                           getattr(self.source, 'sentence_length', None))
 
   def fingerprint(self):
     """Hash of all that the documents depend on."""
