@@ -7,10 +7,12 @@ tutorial on hidden Markov models', sections III and V.
 
 import numpy as np
 
+from ptm_jax.sources.law import Law
+
 _TINY = 1e-300  # what is impossible divides to 0
 
 
-class Chain:
+class Chain(Law):
   """A law over sequences of symbols 0 ... V - 1.
 
   Args:
@@ -25,9 +27,7 @@ class Chain:
 
   Attributes:
     start: float64 `[K]`.
-    stationary: whether that is the stationary law.
-    num_symbols: V.
-    long_words, sentence_length: as given.
+    num_symbols, stationary, long_words, sentence_length: as of `Law`.
   """
 
   def __init__(self, transition, emission, long_words=False, start=None,
@@ -41,12 +41,6 @@ class Chain:
     self.long_words, self.sentence_length = long_words, sentence_length
 
   def sample(self, rng, count, length):
-    """Draws sequences: int64 `[count, length]`.
-
-    Args:
-      rng: `np.random.Generator`.
-      count, length: of the sequences, tokens.
-    """
     return self._draw(rng, count, length)[0]
 
   def _draw(self, rng, count, length):
@@ -61,37 +55,16 @@ class Chain:
       symbols[place] = emit.draw(rng, state)
     return symbols.T, began
 
-  def evidence(self, symbols):
-    """What symbols that are seen say: float64 `[batch, length, V]`, 1 at the
-    symbol and 0 elsewhere; all 1 where `symbols` is negative (unseen)."""
-    symbols = np.asarray(symbols)[..., None]
-    return np.where(symbols < 0, 1.0, symbols == np.arange(self.num_symbols))
-
   def log_likelihood(self, symbols, segments=None):
-    """ln p of the symbols of each row, nats, float64 `[batch]`.
-
-    Args:
-      symbols: int `[batch, length]`; negative ones are summed out.
-      segments: int `[batch, length]`, stretches that are independent of each
-        other; 0 is left out. None is one stretch.
-    """
     _, scales = self._forward(*self._given(self.evidence(symbols), segments))
     real = True if segments is None else np.asarray(segments) > 0
     return np.sum(np.where(real, np.log(scales.T), 0), 1)
 
   def before(self, evidence, segments=None):
-    """p(symbol | evidence before it in its segment), `[batch, length, V]`.
-
-    Args:
-      evidence: float64 `[batch, length, V]`, the likelihood of what is seen
-        of each place given each symbol; all 1 where nothing is.
-      segments: as of `log_likelihood`.
-    """
     states, _ = self._forward(*self._given(evidence, segments))
     return self._symbols(states)
 
   def behind(self, evidence, segments=None):
-    """p(symbol | evidence behind it in its segment); otherwise as `before`."""
     given = self._given(evidence, segments)
     prior = self.start
     if not self.stationary:
@@ -99,8 +72,6 @@ class Chain:
     return self._symbols(prior * self._backward(*given))
 
   def around(self, evidence, segments=None):
-    """p(symbol | evidence at all other places of its segment); otherwise as
-    `before`. The place's own evidence, if any, is to be multiplied in."""
     given = self._given(evidence, segments)
     states, _ = self._forward(*given)
     return self._symbols(states * self._backward(*given))

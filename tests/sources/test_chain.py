@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find, names
 from ptm_jax.sources.chain import Chain
+from tests.sources import test_documents
 
 SMALL = {'topics': {'topics': 2, 'roles': 2, 'classes': 2, 'symbols': 3,
                     'sentence_length': 2, 'concentration': 1.0},
@@ -136,7 +137,7 @@ def test_samples_follow_the_law(name):
 
 
 def test_every_source_is_tested():
-  assert set(SMALL) == set(names('sources'))
+  assert {*SMALL, *test_documents.SMALL} == set(names('sources'))
 
 
 def test_entropy_rates():

@@ -1,0 +1,102 @@
+"""What every law of a source can be asked, from one posterior of its own."""
+
+import numpy as np
+
+
+class Law:
+  """A law over documents of symbols 0 ... V - 1.
+
+  A law has `sample` and `posterior`; all else follows from these, at a cost
+  of one posterior a place. What knows a faster way overrides it.
+
+  Attributes:
+    num_symbols: V.
+    stationary: whether a piece of a document has the same law anywhere, so
+      that windows may cut documents.
+    long_words: whether words have several symbols: noise that falls on whole
+      words then tells where they begin, so its floor is another.
+    sentence_length: symbols in each sentence of a document, or None.
+  """
+
+  num_symbols: int
+  stationary = False
+  long_words = False
+  sentence_length = None
+
+  def sample(self, rng, count, length):
+    """Draws documents: int64 `[count, length]`.
+
+    Args:
+      rng: `np.random.Generator`.
+      count, length: of the documents, symbols.
+    """
+    raise NotImplementedError
+
+  def posterior(self, evidence):
+    """p(symbol | evidence at all other places), `[batch, length, V]`, each
+    row one document from its start."""
+    raise NotImplementedError
+
+  def evidence(self, symbols):
+    """What symbols that are seen say: float64 `[batch, length, V]`, 1 at the
+    symbol and 0 elsewhere; all 1 where `symbols` is negative (unseen)."""
+    symbols = np.asarray(symbols)[..., None]
+    return np.where(symbols < 0, 1.0, symbols == np.arange(self.num_symbols))
+
+  def around(self, evidence, segments=None):
+    """p(symbol | evidence at all other places of its segment), `[batch,
+    length, V]`. The place's own evidence, if any, is to be multiplied in.
+
+    Args:
+      evidence: float64 `[batch, length, V]`, the likelihood of what is seen
+        of each place given each symbol; all 1 where nothing is.
+      segments: int `[batch, length]`, documents that are independent of each
+        other; 0 is left out. None is one document.
+    """
+    return self._by_document(self.posterior, evidence, segments)
+
+  def before(self, evidence, segments=None):
+    """p(symbol | evidence before it in its segment); otherwise as `around`."""
+    return self._by_document(self.forward, evidence, segments)
+
+  def behind(self, evidence, segments=None):
+    """p(symbol | evidence behind it in its segment); otherwise as `around`."""
+    return self._by_document(
+        lambda part: self._one_side(part, lambda other, place: other > place),
+        evidence, segments)
+
+  def forward(self, evidence):
+    """As `posterior`, given the evidence before each place alone."""
+    return self._one_side(evidence, lambda other, place: other < place)
+
+  def log_likelihood(self, symbols, segments=None):
+    """ln p of the symbols of each row, nats, float64 `[batch]`; negative ones
+    are summed out."""
+    evidence = self.evidence(symbols)
+    chances = np.sum(evidence * self.before(evidence, segments), -1)
+    real = True if segments is None else np.asarray(segments) > 0
+    with np.errstate(divide='ignore'):
+      return np.sum(np.where(real, np.log(chances), 0), 1)
+
+  def _one_side(self, evidence, seen):
+    length = evidence.shape[1]
+    found = np.empty_like(evidence)
+    for place in range(length):
+      shown = seen(np.arange(length), place)[:, None]
+      found[:, place] = self.posterior(np.where(shown, evidence, 1))[:, place]
+    return found
+
+  def _by_document(self, ask, evidence, segments):
+    """`ask` of each document in a row of its own."""
+    evidence = np.asarray(evidence, np.float64)
+    if segments is None:
+      return ask(evidence)
+    segments = np.asarray(segments)
+    places = np.arange(segments.shape[1])
+    starts = np.diff(segments, axis=1, prepend=-1) != 0
+    first = np.maximum.accumulate(np.where(starts, places, 0), 1)
+    document = np.cumsum(starts).reshape(segments.shape) - 1
+    own = np.ones((document.max() + 1, *evidence.shape[1:]))
+    own[document, places - first] = np.where(
+        (segments > 0)[..., None], evidence, 1)
+    return ask(own)[document, places - first]
