@@ -12,13 +12,17 @@ from ptm_jax.data.corpora import source
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.find import find
 from ptm_jax.objectives import autoregressive, ideal, masked, permutation
-from ptm_jax.sources import hidden_markov, topics, words
+from ptm_jax.sources import copying, hidden_markov, topics, words
 from ptm_jax.step import make_hparams, make_init, make_train_step
-from tests.sources.test_chain import joint
+from tests.sources.test_laws import joint
 
 LENGTH, SYMBOLS = 5, 3
 VOCABULARY = Vocabulary(7 + SYMBOLS + 100)
 LAW = hidden_markov.Source(states=2, symbols=SYMBOLS, concentration=0.5).law()
+# Of whole documents: a chain that is not stationary, and what is no chain.
+DOCUMENTS = (topics.Source(topics=2, roles=2, symbols=SYMBOLS,
+                           sentence_length=2, concentration=0.5).law(),
+             copying.Source(SYMBOLS, shortest=1, longest=2).law())
 MODEL = config.Model(depth=2, width=32, num_heads=2, max_length=64)
 WHOLE = {'mask_share': 1.0, 'random_share': 0.0}
 # Fields with which the floor is exact.
@@ -71,34 +75,39 @@ def test_floor_is_that_of_enumeration(name, segments):
   objective = bind(name, **EXACT[name])
   texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
   segments = np.array(segments)
-  chance = np.array([np.prod([
-      joint(LAW, np.sum(segments == one))[tuple(text[segments == one])]
-      for one in set(segments) - {0}]) for text in texts])
+  chances = []
+  for law in (LAW, *DOCUMENTS):
+    tables = {one: joint(law, np.sum(segments == one))
+              for one in set(segments.tolist()) - {0}}
+    chances.append(np.array([np.prod([
+        table[tuple(text[segments == one])]
+        for one, table in tables.items()]) for text in texts]))
   raw = windows(texts, np.tile(segments, (len(texts), 1)))
   checked = dict.fromkeys(objective.coefficients(), 0)
   for batch in corrupted(objective, raw, 4):
     seen = objective.visibility(batch)
     terms = {term: (np.asarray(t.targets), np.asarray(t.factors))
              for term, t in _terms(objective, batch).items()}
-    found = objective.floor(LAW, batch)
-    assert found, 'no floor'
-    for term, best in found.items():
-      targets, factors = terms[term]
-      visible = {stack: np.asarray(part) for stack, part in
-                 seen[term].items()}
-      for row in (0, 77, 200):
-        for one in np.flatnonzero(factors[row]):
-          same = np.all([np.all(
-              (batch[stack] == batch[stack][row]) | ~part[row, one], 1)
-                         for stack, part in visible.items()], 0)
-          labels = targets[same, one] - VOCABULARY.text_start
-          exact = np.bincount(labels, chance[same], SYMBOLS)
-          np.testing.assert_allclose(best.chances[row, one],
-                                     exact / exact.sum(), atol=1e-10)
-          assert best.labels[row, one] == (
-              targets[row, one] - VOCABULARY.text_start)
-          checked[term] += 1
-      assert best.exact
+    for law, chance in zip((LAW, *DOCUMENTS), chances, strict=True):
+      found = objective.floor(law, batch)
+      assert found, 'no floor'
+      for term, best in found.items():
+        targets, factors = terms[term]
+        visible = {stack: np.asarray(part) for stack, part in
+                   seen[term].items()}
+        for row in (0, 77, 200):
+          for one in np.flatnonzero(factors[row]):
+            same = np.all([np.all(
+                (batch[stack] == batch[stack][row]) | ~part[row, one], 1)
+                           for stack, part in visible.items()], 0)
+            labels = targets[same, one] - VOCABULARY.text_start
+            exact = np.bincount(labels, chance[same], SYMBOLS)
+            np.testing.assert_allclose(best.chances[row, one],
+                                       exact / exact.sum(), atol=1e-10)
+            assert best.labels[row, one] == (
+                targets[row, one] - VOCABULARY.text_start)
+            checked[term] += 1
+        assert best.exact
   # The other term of span boundaries sees too little for masked LM's floor.
   assert all(count for term, count in checked.items() if term != 'sbo')
 
@@ -111,7 +120,7 @@ def _terms(objective, batch):
       None, params, batch))(params, batch)
 
 
-def questions(objective, law, raw):
+def questions(objective, raw):
   """Batches of all that noise can make of windows, each with its chance.
 
   A window of tokens that are all different tells the noises apart; under one
@@ -140,19 +149,16 @@ def test_floor_of_sentences_is_that_of_enumeration(name, length, count):
   objective = bind(name, length)
   texts = np.array(list(itertools.product(range(2), repeat=length)))
   chance = joint(law, length).ravel()
-  own, other = np.repeat(np.arange(16), 16), np.tile(np.arange(16), 16)
-  if not objective.partner:
-    own = np.arange(len(texts))
-  raw = windows(texts[own])
+  partners = len(texts) if objective.partner else 1
+  own = np.repeat(np.arange(len(texts)), partners)
+  raw, weight = windows(texts[own]), chance[own]
   raw['flags'][:, ::2] = 3
-  weight = chance[own]
   if objective.partner:
-    partner = windows(texts[other])
-    raw |= {'partner_tokens': partner['tokens'],
-            'partner_segment_ids': partner['segment_ids'],
-            'partner_flags': raw['flags']}
-    weight = weight * chance[other]
-  drawn = questions(objective, law, raw)
+    other = np.tile(np.arange(len(texts)), partners)
+    raw |= {f'partner_{field}': value for field, value in
+            windows(texts[other]).items() if field != 'positions'}
+    raw['partner_flags'], weight = raw['flags'], weight * chance[other]
+  drawn = questions(objective, raw)
   assert len(drawn) == count
   shown = np.concatenate([batch['inputs'] for batch, _ in drawn])
   labels = np.concatenate([batch['label'][:, 0] for batch, _ in drawn])

@@ -27,12 +27,12 @@ class Symbols:
 
   Symbols below `word_starts` begin words, all by default. Each counts as one
   byte, so that bits per byte are bits per symbol. A sentence starts after
-  every `sentence_length` symbols of a document, or with the document alone.
+  every `sentence_length` symbols of a document; 0 is with the document alone.
   """
 
   lossless = True
 
-  def __init__(self, count, word_starts=None, sentence_length=None):
+  def __init__(self, count, word_starts=None, sentence_length=0):
     self.vocabulary = Vocabulary(NUM_CONTROL + count + NUM_SENTINELS)
     self._count = count
     self._word_starts = count if word_starts is None else word_starts

@@ -197,7 +197,7 @@ class Tokenizer:
       facts = json.loads((folder / 'tokenizer.json').read_text())
       if 'symbols' in facts:
         return Symbols(int(facts['symbols']), int(facts['word_starts']),
-                       facts.get('sentence_length'))
+                       int(facts.get('sentence_length') or 0))
       known_hash, lossless = facts['hash'], bool(facts['lossless'])
       model = (folder / 'tokenizer.model').read_bytes()
     except (OSError, ValueError, KeyError, TypeError,

@@ -5,6 +5,8 @@ scaled at each step, so nothing underflows. Reference: Rabiner 1989, 'A
 tutorial on hidden Markov models', sections III and V.
 """
 
+import functools
+
 import numpy as np
 
 from ptm_jax.sources.law import Law
@@ -43,10 +45,15 @@ class Chain(Law):
   def sample(self, rng, count, length):
     return self._draw(rng, count, length)[0]
 
+  @functools.cached_property
+  def _tables(self):
+    """Of the first state, the next one and the symbol; slow to make."""
+    return [_Alias(rows) for rows in (
+        self.start[None], self.transition, self.emission)]
+
   def _draw(self, rng, count, length):
     """Sequences, and the state that each began in, int64 `[count]`."""
-    first, step, emit = (_Alias(rows) for rows in (
-        self.start[None], self.transition, self.emission))
+    first, step, emit = self._tables
     symbols = np.empty((length, count), np.int64)
     began = state = first.draw(rng, np.zeros(count, np.int64))
     for place in range(length):

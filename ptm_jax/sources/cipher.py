@@ -100,7 +100,6 @@ class Cipher(Law):
     return found.reshape(rows, -1, 2 * words)[:, :length]
 
   def entropy_rate(self):
-    """(lower, upper) in nats a symbol, equal and exact."""
     def entropy(chances):
       return -np.sum(chances * np.log(np.maximum(chances, 1e-300)), -1)
     size = self.sentence_length

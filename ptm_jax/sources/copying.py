@@ -96,8 +96,7 @@ class Copying(Law):
     return total / np.maximum(total.sum(-1, keepdims=True), 1e-300)
 
   def entropy_rate(self):
-    """(lower, upper) in nats a symbol, equal and exact: the length of the
-    segments is soon told, and a segment depends on the one before it."""
+    # The segments' length is soon told; each depends on the one before it.
     rates = []
     for size in self.lengths:
       # In nats a segment; any one other than the last has the chance `other`.

@@ -6,8 +6,9 @@ import numpy as np
 class Law:
   """A law over documents of symbols 0 ... V - 1.
 
-  A law has `sample` and `posterior`; all else follows from these, at a cost
-  of one posterior a place. What knows a faster way overrides it.
+  A law has `sample`, `posterior` and `entropy_rate`; all else follows from
+  these, at a cost of one posterior a place. What knows a faster way overrides
+  it.
 
   Attributes:
     num_symbols: V.
@@ -37,6 +38,11 @@ class Law:
     row one document from its start."""
     raise NotImplementedError
 
+  def entropy_rate(self):
+    """Bounds on the entropy rate, nats a symbol: (lower, upper), equal where
+    it is exact."""
+    raise NotImplementedError
+
   def evidence(self, symbols):
     """What symbols that are seen say: float64 `[batch, length, V]`, 1 at the
     symbol and 0 elsewhere; all 1 where `symbols` is negative (unseen)."""
@@ -61,13 +67,14 @@ class Law:
 
   def behind(self, evidence, segments=None):
     """p(symbol | evidence behind it in its segment); otherwise as `around`."""
-    return self._by_document(
-        lambda part: self._one_side(part, lambda other, place: other > place),
-        evidence, segments)
+    return self._by_document(self._from_behind, evidence, segments)
 
   def forward(self, evidence):
     """As `posterior`, given the evidence before each place alone."""
-    return self._one_side(evidence, lambda other, place: other < place)
+    return self._one_side(evidence, np.less)
+
+  def _from_behind(self, evidence):
+    return self._one_side(evidence, np.greater)
 
   def log_likelihood(self, symbols, segments=None):
     """ln p of the symbols of each row, nats, float64 `[batch]`; negative ones

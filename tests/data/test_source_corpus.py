@@ -79,7 +79,8 @@ def test_symbols_come_back_and_nothing_else_goes_in(tmp_path):
 @pytest.mark.parametrize('fields,found', [
     ({'num_documents': 0}, 'num_documents=0'), ({'seed': -1}, 'seed=-1'),
     ({'source': zipf.Source(symbols=30_000)}, 'at most 20,000'),
-    ({'source': topics.Source(), 'document_length': 63}, 'times source.sentence_length=8'),
+    ({'source': topics.Source(), 'document_length': 63},
+     'times source.sentence_length=8'),
     ({'source': topics.Source(), 'document_length': 8}, 'two or more')])
 def test_bad_fields_are_one_line(fields, found):
   with pytest.raises(ConfigError, match=found):

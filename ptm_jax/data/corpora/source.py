@@ -39,7 +39,7 @@ class Corpus(config.Component):
     checks.positive(self, 'corpus', 'num_documents', 'document_length')
     if self.seed < 0:
       raise ConfigError(f'corpus.seed={self.seed} is negative')
-    length = getattr(self.source, 'sentence_length', None)
+    length = getattr(self.source, 'sentence_length', 0)
     if length and (self.document_length % length
                    or self.document_length < 2 * length):
       raise ConfigError(
@@ -62,7 +62,7 @@ class Corpus(config.Component):
     """The symbols, in place of a trained tokenizer."""
     return symbols.Symbols(self.source.symbols,
                            getattr(self.source, 'word_starts', None),
-                           getattr(self.source, 'sentence_length', None))
+                           getattr(self.source, 'sentence_length', 0))
 
   def fingerprint(self):
     """Hash of all that the documents depend on."""
