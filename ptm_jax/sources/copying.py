@@ -137,7 +137,7 @@ def _ends(chances, count, repeat, new):
   ends = [np.zeros_like(chances[0, 0])]
   for last in range(count):
     ends.append(np.logaddexp.reduce([
-        ends[first] + (new if first else 0) + (last - first) * repeat
+        ends[first] + (last - first) * repeat + new * (first > 0)
         + chances[first, last] for first in range(last + 1)]))
   return ends
 
@@ -155,9 +155,9 @@ def _before(segments, repeat, new):
       earlier = products[first, own - 1]
       without = np.log(earlier.mean(-1))
       with_own = np.log(products[first, own].mean(-1))
-      scales.append(
-          (ends[first] + (new if first else 0) + (own - first) * repeat)[:, None]
-          + _sum_before(with_own) + _sum_behind(without))
+      outside = ends[first] + (own - first) * repeat + new * (first > 0)
+      scales.append(outside[:, None] + _sum_before(with_own)
+                    + _sum_behind(without))
       parts.append(earlier)
     terms.append(_added(parts, scales))
   return tuple(np.stack(one, 1) for one in zip(*terms, strict=True))
