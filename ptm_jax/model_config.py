@@ -25,10 +25,13 @@ class Model:
     norm_position: 'pre' or 'post' (of the residual sum).
     embedding_norm: whether the summed embeddings are normalised.
     positions: 'learned', 'sinusoidal', 'rotary', 't5' (relative bias),
-      'alibi', 'transformer_xl' (relative, see `models.relative`) or 'none'.
+      'alibi', 'transformer_xl' or 'disentangled' (see `models.relative`) or
+      'none'.
     max_length: positions a stack can see, special tokens included.
     num_token_types: rows of the segment embedding; 0 means none.
     embedding_width: width of a factorised embedding; None means `width`.
+    enhanced_decoder: whether the last layer is DeBERTa's, which alone learns
+      absolute positions (`models.transformer.EnhancedDecoder`).
     scale_embeddings: whether embeddings are multiplied by sqrt(width).
     share_layers: whether all layers of a stack share their parameters.
     use_bias: whether dense layers and layer norms have biases.
@@ -58,6 +61,7 @@ class Model:
   max_length: int = 512
   num_token_types: int = 0
   embedding_width: int | None = None
+  enhanced_decoder: bool = False
   scale_embeddings: bool = False
   share_layers: bool = False
   use_bias: bool = True
@@ -78,7 +82,7 @@ class Model:
       'norm': ('layer', 'rms'),
       'norm_position': ('pre', 'post'),
       'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'alibi',
-                    'transformer_xl', 'none'),
+                    'transformer_xl', 'disentangled', 'none'),
       'dtype': ('float32', 'bfloat16'),
       'param_dtype': ('float32', 'bfloat16'),
   }
@@ -107,7 +111,30 @@ class Model:
     if self.positions == 'rotary' and (self.width // self.num_heads) % 2:
       raise ConfigError(f'model.positions=rotary needs an even head width, '
                         f'found {self.width // self.num_heads}')
+    if self.positions == 'disentangled' and kv_heads != self.num_heads:
+      raise ConfigError('model.positions=disentangled needs keys for every '
+                        f'head, found model.num_kv_heads={kv_heads}')
+    if self.enhanced_decoder and (
+        self.norm_position != 'post' or self.depth < 2):
+      raise ConfigError(
+          'model.enhanced_decoder needs norm_position=post and 2 or more '
+          f'layers, found {self.norm_position} and model.depth={self.depth}')
     checks.fraction(self, 'model', 'dropout', 'attention_dropout')
     if self.num_token_types < 0:
       raise ConfigError(f'model.num_token_types={self.num_token_types} is '
                         'negative; 0 means none')
+
+  def check_form(self):
+    """Raises ConfigError if the blocks cannot take the settled `form`."""
+    if self.form == 'encoder_decoder' and self.depth % 2:
+      raise ConfigError(f'model.depth={self.depth} must be even: an '
+                        'encoder-decoder has half the layers in each stack')
+    if self.form == 'two_tower' and (self.width % 2 or self.num_heads % 2):
+      raise ConfigError(
+          f'model.width={self.width} and num_heads={self.num_heads} must be '
+          'even: each of the two towers has half of both')
+    if self.form in ('encoder_decoder', 'two_tower') and (
+        self.positions == 'disentangled' or self.enhanced_decoder):
+      raise ConfigError(
+          'model.positions=disentangled and model.enhanced_decoder need a '
+          f'single stack, not model.form={self.form}')

@@ -127,7 +127,8 @@ def test_published_sizes():
   # GPT has 40,478 ids for our 40,000; BERT 110 with the pooler of
   # next-sentence prediction; ELECTRA 13.5 without its generator.
   for name, expected in {'gpt': 116, 'bert': 110, 't5': 222,
-                         'electra': 13.5, 'roberta': 125}.items():
+                         'electra': 13.5, 'roberta': 125,
+                         'deberta': 139}.items():
     experiment = command_line.load_config(
         str(ROOT / 'experiments' / f'{name}.py'))
     bound = experiment.objective.bind(

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.layers import Dense, dropout, residual_scale
 from ptm_jax.models.positions import rotate
-from ptm_jax.models.relative import RelativeScores
+from ptm_jax.models.relative import DisentangledScores, RelativeScores
 
 # Added to the scores of what may not be seen, and the least a row's largest
 # score may count as: a row that sees nothing then sums to exactly 0.
@@ -179,7 +179,7 @@ class Attention(nn.Module):
 
   @nn.compact
   def __call__(self, x, context, structure, positions=None, bias=None,
-               keys=None, slots=None):
+               keys=None, slots=None, distances=None):
     """Attends from `x` to `context`.
 
     Args:
@@ -188,11 +188,13 @@ class Attention(nn.Module):
         rows if the others show nothing.
       structure: `Structure`.
       positions: int32 `[batch, query]` for self attention whose queries or
-        scores need them ('rotary', 'transformer_xl'), or None.
+        scores need them ('rotary', 'transformer_xl', 'disentangled'), or
+        None.
       bias: float32 `[batch, heads, query, key]` or None.
       keys: one jax key per example for dropout, or None.
       slots: int32 `[batch, query]`, where keys and values go in the cache,
         which then stands for `context`; or None, without a cache.
+      distances: `[rows, width]`, the table of 'disentangled' positions.
 
     Returns:
       `[batch, query, width]`.
@@ -211,6 +213,10 @@ class Attention(nn.Module):
       places = positions[:, :context.shape[1]]
       if model.positions == 'rotary':
         query, key = rotate(query, positions), rotate(key, places)
+      elif model.positions == 'disentangled':
+        scale /= math.sqrt(3)  # the scores are three sums of products
+        bias = scale * DisentangledScores(model, name='disentangled')(
+            query, key, positions, places, distances)
       else:
         query, scores = RelativeScores(model, name='relative')(
             query, positions, places)

@@ -1,4 +1,4 @@
-"""Relative positions that meet the content of the query in the scores."""
+"""Relative positions that meet the content of tokens in the scores."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -46,8 +46,52 @@ class RelativeScores(nn.Module):
                       for name in ('content_bias', 'place_bias'))
     scores = jnp.einsum('bqhd,rhd->bhqr', query + place, table,
                         preferred_element_type=jnp.float32)
-    index = (query_positions[:, :, None] - key_positions[:, None, :]
-             + length - 1)
-    return query + content, jnp.take_along_axis(
-        scores, jnp.broadcast_to(
-            index[:, None], (*scores.shape[:3], length)), -1)
+    return query + content, _by_distance(scores, query_positions,
+                                         key_positions)
+
+
+class DisentangledScores(nn.Module):
+  """DeBERTa's: a query's content meets a key's distance, and a key's content
+  the query's, each by projections of one table of distances.
+
+  Distances of `rows / 2` and more to either side share a row of the table.
+
+  Reference: He et al. 2020, arXiv:2006.03654, section 3.1.
+  """
+
+  model: object
+
+  @nn.compact
+  def __call__(self, query, key, query_positions, key_positions, table):
+    """Scores to be added to the products of queries and keys.
+
+    Args:
+      query, key: `[batch, query or key, heads, head_dim]`.
+      query_positions, key_positions: int32 `[batch, query or key]`, below the
+        number of keys.
+      table: `[rows, width]`, of distances from -rows / 2 on.
+
+    Returns:
+      float32 `[batch, heads, query, key]`.
+    """
+    length, half = key.shape[1], table.shape[0] // 2
+    rows = jnp.clip(jnp.arange(1 - length, length) + half, 0, 2 * half - 1)
+    names = 'embed', 'heads', 'head_dim'
+    key_places, query_places = (
+        Dense(self.model, query.shape[2:], names, name=name)(table[rows])
+        for name in ('key_distance', 'query_distance'))
+    of_query = jnp.einsum('bqhd,rhd->bhqr', query, key_places,
+                          preferred_element_type=jnp.float32)
+    of_key = jnp.einsum('bkhd,rhd->bhkr', key, query_places,
+                        preferred_element_type=jnp.float32)
+    return (_by_distance(of_query, query_positions, key_positions)
+            + _by_distance(of_key, key_positions, query_positions).swapaxes(
+                2, 3))
+
+
+def _by_distance(scores, rows, columns):
+  """`[batch, heads, row, distance]` -> `[batch, heads, row, column]`; the
+  distances, row's position less column's, are all that there can be."""
+  index = rows[:, :, None] - columns[:, None, :] + scores.shape[-1] // 2
+  return jnp.take_along_axis(scores, jnp.broadcast_to(
+      index[:, None], (*scores.shape[:3], columns.shape[1])), -1)

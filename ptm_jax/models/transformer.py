@@ -42,8 +42,9 @@ class Block(nn.Module):
       x: `[batch, length, width]`.
       index: int32, the layer's number, for its random streams.
       shared: what all layers read: `structure`, `positions` (rotary,
-        Transformer-XL), `bias`, `slots`, `keys`, and for cross attention
-        `encoded` and `cross_structure`.
+        Transformer-XL, disentangled), `distances`, `bias`, `slots`, `keys`,
+        for cross attention `encoded` and `cross_structure`, and `context`,
+        which self attention reads in place of `x`.
 
     Returns:
       `[batch, length, width]` and None, as `nn.scan` wants it.
@@ -66,9 +67,10 @@ class Block(nn.Module):
     num_keys = shared['structure'].key_segments.shape[1]
     x = sublayer('attention', lambda y: Attention(
         model, name='attention')(
-            y, y[:, :num_keys], shared['structure'], shared.get('positions'),
-            shared.get('bias'), own('attention_weights'),
-            shared.get('slots')), x)
+            y, shared.get('context', y)[:, :num_keys], shared['structure'],
+            shared.get('positions'), shared.get('bias'),
+            own('attention_weights'), shared.get('slots'),
+            shared.get('distances')), x)
     if self.cross:
       x = sublayer('cross_attention', lambda y: Attention(
           model, name='cross_attention')(
@@ -161,13 +163,38 @@ def shared_inputs(model, stack, structure, bias, keys):
     places = jnp.arange(structure.key_segments.shape[1])[None]
   else:
     places = positions[:, :structure.key_segments.shape[1]]
-  if model.positions in ('rotary', 'transformer_xl'):
+  if model.positions in ('rotary', 'transformer_xl', 'disentangled'):
     shared['positions'] = positions
   elif model.positions == 't5':
     shared['bias'] = bias(positions, places)
   elif model.positions == 'alibi':
     shared['bias'] = position_kinds.alibi(positions, places, model.num_heads)
   return shared
+
+
+class EnhancedDecoder(nn.Module):
+  """The last layer, which learns where tokens stand in the text and is run
+  twice: its queries are states and absolute positions, then its own output;
+  its keys and values are the states.
+
+  Reference: He et al. 2020, arXiv:2006.03654, section 3.2, and its released
+  code for the two runs with one set of weights.
+  """
+
+  model: object
+
+  @nn.compact
+  def __call__(self, states, positions, shared):
+    """Returns `[batch, length, width]`, like `states`."""
+    model = self.model
+    block = nn.remat(Block) if model.remat else Block
+    layer = block(model, name='layer')
+    x = states + Embedding(model, model.max_length, model.width, 'positions',
+                           name='position_embedding')(positions)
+    for turn in range(2):
+      x, _ = layer(x, jnp.int32(model.depth - 1 + turn),
+                   dict(shared, context=states))
+    return x
 
 
 class Trunk(nn.Module):
@@ -224,4 +251,12 @@ class Trunk(nn.Module):
       bias = position_kinds.RelativeBias(
           model, self.form != 'decoder', name='relative_bias')
     shared = shared_inputs(model, stack, structure, bias, keys)
-    return Stack(model, model.depth, name='stack')(x, shared)
+    if model.positions == 'disentangled':
+      shared['distances'] = Embedding(
+          model, 2 * model.max_length, model.width, 'positions',
+          name='distance_embedding')(jnp.arange(2 * model.max_length))
+    if not model.enhanced_decoder:
+      return Stack(model, model.depth, name='stack')(x, shared)
+    x = Stack(model, model.depth - 1, name='stack')(x, shared)
+    return EnhancedDecoder(model, name='enhanced_decoder')(
+        x, stack['positions'], shared)

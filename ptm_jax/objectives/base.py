@@ -202,20 +202,14 @@ class BaseObjective(reading.Reader, config.Component):
       raise ConfigError(
           f'{name_of(self)[1]} does not fit model.form='
           f'{model.form}: it fits {", ".join(self.forms)}')
-    if bound.model.form == 'encoder_decoder' and model.depth % 2:
-      raise ConfigError(f'model.depth={model.depth} must be even: an '
-                        'encoder-decoder has half the layers in each stack')
-    if bound.model.form == 'two_tower' and (
-        model.width % 2 or model.num_heads % 2):
-      raise ConfigError(
-          f'model.width={model.width} and num_heads={model.num_heads} must be '
-          'even: each of the two towers has half of both')
+    bound.model.check_form()
     bound.vocabulary, bound.raw_length = vocabulary, raw_length
     bound.sizes = dict(bound.make_sizes(), **(sizes or {}))
     bound.numbers, bound.progress = bound.make_numbers(), np.float32(1)
     longest = bound.num_positions()
     if longest > model.max_length and (
-        self.second_positions or model.positions == 'learned'):
+        self.second_positions or model.positions == 'learned'
+        or model.enhanced_decoder):
       raise ConfigError(
           f'data.raw_length={raw_length} needs {longest} positions with '
           f'special tokens, but model.max_length={model.max_length}: raise '

@@ -1,0 +1,111 @@
+"""DeBERTa's attention by loops, its last layer by hand, and what they leak."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.core import meta
+
+from ptm_jax.errors import ConfigError
+from ptm_jax.leaks import Prover
+from ptm_jax.models.attention import Structure, entering_states
+from ptm_jax.models.relative import DisentangledScores
+from ptm_jax.models.transformer import Block
+from tests.models.stacks import apply, model, side, trunk
+from tests.objectives.cases import MODEL, bound
+from tests.objectives.words import random_windows
+
+DEBERTA = dict(positions='disentangled', enhanced_decoder=True,
+               norm_position='post')
+
+
+def test_disentangled_scores_by_loops():
+  rng = np.random.default_rng(0)
+  def draw(*shape):
+    return rng.normal(size=shape).astype(np.float32)
+  query, key, table = draw(1, 5, 2, 4), draw(1, 5, 2, 4), draw(4, 8)
+  params = {name: {'kernel': draw(8, 2, 4), 'bias': draw(2, 4)}
+            for name in ('key_distance', 'query_distance')}
+  # The last two tokens are another document's, whose places begin again.
+  places = np.array([[0, 1, 4, 0, 1]], np.int32)
+  found = apply(DisentangledScores(model()), params, query, key, places,
+                places, table)
+  of_keys, of_queries = (
+      np.einsum('rw,whd->rhd', table, params[name]['kernel'])
+      + params[name]['bias'] for name in ('key_distance', 'query_distance'))
+
+  def row(distance):  # with k = 2: -2 and below, -1, 0, 1 and above
+    return 0 if distance <= -2 else 3 if distance >= 2 else distance + 2
+
+  for head in range(2):
+    for i in range(5):
+      for j in range(5):
+        away = int(places[0, i] - places[0, j])
+        expected = (query[0, i, head] @ of_keys[row(away), head]
+                    + key[0, j, head] @ of_queries[row(-away), head])
+        assert found[0, head, i, j] == pytest.approx(expected, abs=1e-4)
+
+
+def run(settings, stack, variables=None):
+  module = trunk(settings)
+  if variables is None:
+    variables = meta.unbox(jax.jit(module.init)(jax.random.key(0), stack))
+  states, sown = jax.jit(lambda variables, stack: module.apply(
+      variables, stack, mutable=['intermediates']))(variables, stack)
+  return variables, np.asarray(states), sown['intermediates']
+
+
+def test_the_enhanced_decoder_is_the_last_layer_twice():
+  settings = model(depth=2, positions='none', enhanced_decoder=True,
+                   norm_position='post')
+  stack = side(((3, 4), (8,)), 8)
+  variables, states, sown = run(settings, stack)
+  params = variables['params']
+  assert list(params['stack']) == ['layer_0']
+  segments = stack['segment_ids']
+  shared = {'structure': Structure(segments, segments)}
+  first, _ = Block(settings).apply(
+      {'params': params['stack']['layer_0']},
+      entering_states(sown['stack'])[0], jnp.int32(0), shared)
+  last = params['enhanced_decoder']
+  x = first + last['position_embedding']['embedding'][stack['positions']]
+  for _ in range(2):
+    x, _ = Block(settings).apply({'params': last['layer']}, x, jnp.int32(1),
+                                 {**shared, 'context': first})
+  np.testing.assert_allclose(states, x, atol=1e-5)
+
+
+def test_only_the_last_layer_learns_where_a_text_stands():
+  settings = model(depth=3, **DEBERTA)
+  stack = side(((4,),), 8)
+  later = {**stack, 'positions': stack['positions'] + 3 * (
+      stack['segment_ids'] > 0)}
+  variables, here, before = run(settings, stack)
+  _, there, after = run(settings, later, variables)
+  for one, other in zip(entering_states(before['stack']),
+                        entering_states(after['stack']), strict=True):
+    np.testing.assert_allclose(one[:, :4], other[:, :4], atol=1e-6)
+  assert np.abs(here[:, :4] - there[:, :4]).max() > 1e-3
+
+
+def test_disentangled_attention_leaks_nothing():
+  settings = dataclasses.replace(MODEL, **DEBERTA)
+  shared = Prover(bound('masked', model=settings))
+  (one,) = shared.derivative(shared.corrupt(random_windows(2, 12, 2, 2)))
+  assert not one.leaks and one.checked and one.blind < 0.05, one
+
+
+@pytest.mark.parametrize('fields,found', [
+    (dict(norm_position='pre'), 'norm_position=post'),
+    (dict(depth=1), 'model.depth=1'),
+    (dict(num_heads=4, num_kv_heads=2), 'num_kv_heads=2')])
+def test_bad_fields_are_refused_by_value(fields, found):
+  with pytest.raises(ConfigError, match=found):
+    model(**{**DEBERTA, **fields})
+
+
+def test_two_stacks_are_refused():
+  with pytest.raises(ConfigError, match='a single stack'):
+    bound('span_corruption', model=dataclasses.replace(MODEL, **DEBERTA))
