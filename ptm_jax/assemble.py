@@ -110,6 +110,12 @@ def _bind_early(experiment):
     raise ConfigError(
         f'objective.group={group} does not divide the {part} examples of data.'
         f'batch_size={experiment.data.batch_size} that are computed at once')
+  if experiment.objective.needs_lower_case and (
+      not experiment.tokenizer.lower_case
+      or hasattr(experiment.corpus, 'tokenizer')):
+    raise ConfigError(
+        f'{name_of(experiment.objective)[1]} asks which words had a capital: it '
+        'needs a corpus of text and tokenizer.lower_case=True, which hides it')
   for annotator in experiment.objective.raw_fields().values():
     annotator.check(experiment.corpus)
   experiment.objective.bind(

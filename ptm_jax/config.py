@@ -31,17 +31,23 @@ class Tokenizer:
     vocab_size: ids in all: text pieces, 7 control ids and 100 sentinels.
     path: an existing SentencePiece `.model`; '' trains one on the train split.
     train_bytes: text that the trainer reads, bytes (a fixed, spread sample).
+    lower_case: whether all text is read in lower case, of which words had a
+      capital is kept as a flag.
   """
 
   kind: str = 'unigram'
   vocab_size: int = 512
   path: str = ''
   train_bytes: int = 10_000_000
+  lower_case: bool = False
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
     checks.choices(self, 'tokenizer', {'kind': ('unigram', 'bpe')})
     checks.positive(self, 'tokenizer', 'vocab_size', 'train_bytes')
+    if self.path and self.lower_case:
+      raise ConfigError('tokenizer.lower_case is for a tokenizer that is '
+                        f'trained here, not for tokenizer.path={self.path}')
     # 7 control ids, 100 sentinels, 256 bytes and some room for text.
     if not self.path and self.vocab_size < 400:
       raise ConfigError(f'tokenizer.vocab_size={self.vocab_size} is too small: '

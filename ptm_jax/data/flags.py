@@ -13,6 +13,7 @@ sentences); this one needs no language and no loop.
 import numpy as np
 
 WORD_START, SENTENCE_START, DOCUMENT_START = 1, 2, 4
+CAPITAL = 8  # on all tokens of a word whose first letter was a capital
 
 _CLOSES, _CLOSES_WIDE = '.?!…', '。！？'
 _BEHIND_CLOSE = '"\'”’)]}»」』）】》*_`'
@@ -43,12 +44,14 @@ class Flagger:
     self._closes_wide = np.asarray([core.endswith(tuple(_CLOSES_WIDE))
                                     for core in cores])
 
-  def __call__(self, ids, starts):
+  def __call__(self, ids, starts, capitals=None):
     """Flags of documents that follow each other.
 
     Args:
       ids: int32 `[n]`.
       starts: int64 `[documents]`, where each begins; none is empty.
+      capitals: of ids in lower case, `(first tokens, int64 [n]) -> bool [n]`,
+        whether the first letter from there on, up to the next, was a capital.
 
     Returns:
       uint8 `[n]`. A document's flags do not depend on its neighbours.
@@ -69,6 +72,9 @@ class Flagger:
     solid = _last_before(content & ~self._closer[ids], place)
     newlines = np.cumsum(self._newlines[ids])
     between = newlines - newlines[previous]
+    small = self._lower[ids]
+    if capitals:
+      small &= ~capitals(place)
     paragraph = (previous < first) | (between >= 2)
     gap = self._spaced[ids] | (previous < place - 1)
     closed = (solid >= first) & self._closes[ids[solid]]
@@ -76,12 +82,16 @@ class Flagger:
             & ~self._closer[ids])
     word |= content & wide & ~gap
     sentence = content & (
-        paragraph | wide | (gap & closed & ~self._lower[ids]))
+        paragraph | wide | (gap & closed & ~small))
     flags[word] = WORD_START
     # White space before a sentence's first word belongs to that word.
     word_of = np.maximum.accumulate(np.where(word, place, 0))
     flags[word_of[sentence]] |= SENTENCE_START
     flags[starts] = WORD_START | SENTENCE_START | DOCUMENT_START
+    if capitals:
+      words = np.flatnonzero(flags & WORD_START)
+      flags |= CAPITAL * np.repeat(capitals(words), np.diff(
+          np.append(words, len(ids)))).astype(np.uint8)
     return flags
 
 

@@ -13,6 +13,7 @@ import re
 import numpy as np
 import sentencepiece
 
+from ptm_jax.data.capitals import Capitals, lower
 from ptm_jax.data.flags import Flagger
 from ptm_jax.data.symbols import Symbols
 from ptm_jax.data.vocabulary import NUM_CONTROL, NUM_SENTINELS, Vocabulary
@@ -54,6 +55,9 @@ class Tokenizer:
       text reaches; its user-defined pieces (such as its own `<mask>`) are
       found in text, as in any program that uses it, and are text to us.
 
+    lower_case: whether text is put into lower case first, in which it then
+      comes back; only where `lossless`.
+
   Attributes:
     sample: a text to show what a trained model does.
     vocabulary: `Vocabulary` of 7 + pieces + 100 ids.
@@ -67,7 +71,7 @@ class Tokenizer:
 
   sample = 'Return the sum of the array elements over a given axis.'
 
-  def __init__(self, model, lossless=True):
+  def __init__(self, model, lossless=True, lower_case=False):
     if not model:
       raise DataError('not a SentencePiece model: it is empty')
     try:
@@ -77,6 +81,7 @@ class Tokenizer:
       raise DataError('not a SentencePiece model: '
                       f'{" ".join(str(error).split())[:200]}') from error
     self._model, self.lossless = model, lossless
+    self.lower_case = lower_case
     processor = self._processor
     count, unknown = processor.get_piece_size(), processor.unk_id()
     # SentencePiece's numbers of our text ids, and our ids of its numbers.
@@ -110,7 +115,7 @@ class Tokenizer:
   def _hash(self):
     if not self.lossless:
       return hashlib.blake2b(self._model, digest_size=16).hexdigest()
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(b'lower' * self.lower_case, digest_size=16)
     for number, piece in enumerate(self._pieces):
       score = np.float32(self._processor.get_score(number))
       digest.update(piece.encode() + b'\0' + score.tobytes())
@@ -123,8 +128,8 @@ class Tokenizer:
   def encode_with_flags(self, text):
     """Ids of one document, int32 `[n]`, and flags, uint8 `[n]`.
 
-    The bits are `flags.WORD_START`, `SENTENCE_START` and `DOCUMENT_START`;
-    `flags` states the rules.
+    The bits are `flags.WORD_START`, `SENTENCE_START` and `DOCUMENT_START`, and
+    of a text in lower case `CAPITAL`; `flags` states the rules.
     """
     ids, flags, _ = self.encode_documents([text])
     return ids, flags
@@ -143,10 +148,20 @@ class Tokenizer:
     lengths = np.asarray([len(part) for part in parts], np.int64)
     ids = np.concatenate([np.zeros(0, np.int32), *parts])
     starts = np.cumsum(lengths) - lengths
-    return ids, self._flag(ids, starts[lengths > 0]), lengths
+    capitals = self._capitals(ids, texts) if self.lower_case else None
+    return ids, self._flag(ids, starts[lengths > 0], capitals), lengths
+
+  def _capitals(self, ids, texts):
+    """What `Flagger` asks of texts that became lower case."""
+    found = Capitals([escape(text) for text in texts])
+    sizes = self.piece_bytes[ids].astype(np.int64)
+    starts = np.cumsum(sizes) - sizes
+    return lambda tokens: found.first(starts[tokens])
 
   def _encode(self, texts):
     """A list of ids `[n]`, one per text."""
+    if self.lower_case:
+      texts = [lower(text) for text in texts]
     if self.lossless:
       texts = [escape(text) for text in texts]
     # A long text in parts keeps SentencePiece's memory bounded.
@@ -186,7 +201,7 @@ class Tokenizer:
     (folder / 'tokenizer.model').write_bytes(self._model)
     (folder / 'tokenizer.json').write_text(json.dumps(
         {'hash': self.hash, 'vocab_size': self.vocabulary.size,
-         'lossless': self.lossless}) + '\n')
+         'lossless': self.lossless, 'lower_case': self.lower_case}) + '\n')
 
   @classmethod
   def load(cls, folder):
@@ -198,13 +213,15 @@ class Tokenizer:
       if 'symbols' in facts:
         return Symbols(int(facts['symbols']), int(facts['word_starts']),
                        int(facts.get('sentence_length') or 0))
-      known_hash, lossless = facts['hash'], bool(facts['lossless'])
+      known = facts['hash'], facts['vocab_size']
+      lossless = bool(facts['lossless'])
+      lower_case = bool(facts['lower_case'])
       model = (folder / 'tokenizer.model').read_bytes()
     except (OSError, ValueError, KeyError, TypeError,
             RecursionError) as error:
       raise DataError(f'{folder} holds no usable tokenizer: {error}') from error
-    tokenizer = cls(model, lossless)
-    if tokenizer.hash != known_hash:
+    tokenizer = cls(model, lossless, lower_case)
+    if (tokenizer.hash, tokenizer.vocabulary.size) != known:
       raise DataError(f'{folder}: the tokenizer differs from its recorded '
                       'hash: it was changed or damaged')
     return tokenizer

@@ -6,6 +6,7 @@ import re
 
 import sentencepiece
 
+from ptm_jax.data.capitals import lower
 from ptm_jax.data.tokenizer import Tokenizer, escape
 from ptm_jax.data.vocabulary import NUM_CONTROL, NUM_SENTINELS
 from ptm_jax.errors import ConfigError, DataError
@@ -42,6 +43,8 @@ def train(config, texts, num_bytes=None):
         f'{NUM_CONTROL} control ids, {NUM_SENTINELS} sentinels and {_BYTES} '
         f'bytes leave no room for text; use at least {_SMALLEST}')
   share = min(1.0, config.train_bytes / num_bytes) if num_bytes else 1.0
+  if config.lower_case:
+    texts = map(lower, texts)
   lines = list(sample(texts, share, config.train_bytes))
   if not lines:
     raise DataError('the train split has no text to train a tokenizer on')
@@ -60,7 +63,7 @@ def train(config, texts, num_bytes=None):
         unk_id=0, max_sentence_length=5 * _LINE, minloglevel=3)
   except RuntimeError as error:
     raise DataError(_explain(config, str(error))) from error
-  return Tokenizer(model.getvalue())
+  return Tokenizer(model.getvalue(), lower_case=config.lower_case)
 
 
 def sample(texts, share, limit):

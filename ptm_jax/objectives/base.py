@@ -41,6 +41,7 @@ class BaseObjective(reading.Reader, config.Component):
     partner: the kind of a second window that it reads (`data.windows`), or
       None.
     needs_sentences: whether it can do nothing without sentence boundaries.
+    needs_lower_case: whether the text must be read in lower case.
     second_positions: whether its stack has `block_positions`, which have a
       learned table whatever the model's positions are.
     arranges: whether it cuts the text into parts, or takes another's.
@@ -63,6 +64,7 @@ class BaseObjective(reading.Reader, config.Component):
   likelihood: ClassVar[str | None] = None
   partner: ClassVar[str | None] = None
   needs_sentences: ClassVar[bool] = False
+  needs_lower_case: ClassVar[bool] = False
   second_positions: ClassVar[bool] = False
   arranges: ClassVar[bool] = False
   changes: ClassVar[bool] = True

@@ -8,14 +8,12 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from ptm_jax import losses
 from ptm_jax.data.flags import SENTENCE_START
-from ptm_jax.models.heads import TokenClassifier
-from ptm_jax.objectives import base, masked
+from ptm_jax.objectives import base, token_labels
 
 
 @dataclasses.dataclass
-class Objective(masked.Cloze):
+class Objective(token_labels.TokenLabels):
   """Of every text token of `[CLS] text [SEP]`, whether it occurs in another
   sentence of its document as well; no hyper-parameters.
 
@@ -26,44 +24,13 @@ class Objective(masked.Cloze):
   """
 
   needs_sentences = True
-  changes = False
+  term, head = 'token_document', 'document_head'
 
-  def coefficients(self):
-    return {'token_document': 1.0}
-
-  def noise(self, key, arranged):
-    del key
-    tokens, text = arranged['tokens'], arranged['candidates']
+  def labels(self, arranged):
+    tokens, segments = arranged['tokens'], arranged['segment_ids']
     sentence = jnp.cumsum(arranged['flags'] & SENTENCE_START > 0)
-    segments = arranged['segment_ids']
     again = (base.same_segment(segments, segments)
              & (tokens[:, None] == tokens[None])
-             & (sentence[:, None] != sentence[None]) & text[None])
-    return {'inputs': tokens,
-            'segment_ids': segments,
-            'positions': arranged['positions'],
-            'noise': jnp.zeros(tokens.shape, bool),
-            'labels': (text & jnp.any(again, 1)).astype(jnp.int32),
-            'weights': text.astype(jnp.float32)}
-
-  def networks(self):
-    return {'trunk': super().networks()['trunk'],
-            'document_head': (self._classifier(),
-                              (jnp.zeros((1, 1, self.model.width)),))}
-
-  def _classifier(self):
-    return TokenClassifier(self.model, num_classes=1, transform=True)
-
-  def score(self, params, hidden, batch):
-    logits = self._classifier().apply(
-        {'params': params['document_head']}, hidden)[..., 0]
-    return {'token_document': losses.binary_cross_entropy(
-        logits, batch['labels'], batch['weights'])}
-
-  def visibility(self, batch):
-    segments = batch['segment_ids']
-    return {'token_document': {'inputs': base.same_segment(
-        segments, segments)}}
-
-  def exempt(self, batch):
-    return {'token_document': None}  # the label is no token of the text
+             & (sentence[:, None] != sentence[None])
+             & arranged['candidates'][None])
+    return jnp.any(again, 1)

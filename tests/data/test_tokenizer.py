@@ -10,7 +10,8 @@ from hypothesis import strategies
 
 from ptm_jax import config
 from ptm_jax.data import tokenizer, train_tokenizer
-from ptm_jax.data.flags import (DOCUMENT_START, SENTENCE_START, WORD_START)
+from ptm_jax.data.flags import (CAPITAL, DOCUMENT_START, SENTENCE_START,
+                                WORD_START)
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.data.vocabulary import NUM_CONTROL, Vocabulary
 from ptm_jax.errors import ConfigError, DataError
@@ -207,3 +208,63 @@ def test_a_file_that_is_no_model(tmp_path, content):
     Tokenizer.read(path)
   with pytest.raises(DataError, match='No such file'):
     Tokenizer.read(tmp_path / 'missing.model')
+
+
+@pytest.fixture(scope='module', params=KINDS)
+def lower_cased(request):
+  return train_tokenizer.train(
+      config.Tokenizer(request.param, 420, lower_case=True), sentences(400))
+
+
+@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.given(text=strategies.text(
+    strategies.characters(exclude_categories=('Cs',)), max_size=60))
+def test_lower_case_comes_back_and_capitals_are_flags(lower_cased, text):
+  ids, flags = lower_cased.encode_with_flags(text)
+  found = lower_cased.decode(ids)
+  assert len(found) == len(text)
+  for one, lowered in zip(text, found, strict=True):
+    # The Greek sigma has two lower cases; few capitals have two characters.
+    assert (lowered == one.lower() or {one, lowered} <= set('ΣςI\u0307')
+            or lowered == one and len(one.lower()) > 1)
+  starts = np.flatnonzero(flags & WORD_START)
+  spelled = [escaped.decode('utf8', 'replace') for escaped in (
+      b''.join(lower_cased.spellings[one] for one in ids[start:end])
+      for start, end in zip(starts, np.append(starts[1:], len(ids))[:len(starts)],
+                               strict=True))]
+  place, original = 0, tokenizer.escape(text)
+  for start, word in zip(starts, spelled, strict=True):
+    written = original[place:place + len(word)]
+    place += len(word)
+    first = next((i for i, one in enumerate(written) if one.isalpha()), None)
+    expected = first is not None and written[first] != word[first]
+    assert bool(flags[start] & CAPITAL) == expected, (text, written)
+
+
+def test_the_words_of_the_card_and_its_sentences(lower_cased):
+  text = 'Apple sells an apple. Then nobody buys. it (Perhaps) ends'
+  ids, flags = lower_cased.encode_with_flags(text)
+  assert lower_cased.decode(ids) == text.lower()
+  words = [lower_cased.decode(part) for part in np.split(
+      ids, np.flatnonzero(flags & WORD_START)[1:])]
+  capital = flags[flags & WORD_START > 0] & CAPITAL > 0
+  assert [word.strip() for word, one in zip(words, capital) if one] == [
+      'apple', 'then', '(perhaps)']
+  # All of a word has its flag.
+  assert np.all((flags & CAPITAL > 0) == capital[
+      np.cumsum(flags & WORD_START > 0) - 1])
+  # A sentence begins with a capital, which the ids no longer show.
+  assert int(np.sum(flags & SENTENCE_START > 0)) == 2
+
+
+def test_lower_case_is_part_of_what_is_saved(lower_cased, tmp_path):
+  lower_cased.save(tmp_path)
+  found = Tokenizer.load(tmp_path)
+  assert found.lower_case and found.hash == lower_cased.hash
+  assert Tokenizer(lower_cased._model).hash != lower_cased.hash
+  assert found.decode(found.encode('MiXed')) == 'mixed'
+
+
+def test_lower_case_of_a_foreign_model_is_refused():
+  with pytest.raises(ConfigError, match='tokenizer.path=some.model'):
+    config.Tokenizer(path='some.model', lower_case=True).validate()
