@@ -110,11 +110,12 @@ class Writer:
           f'{name_of(objective)[1]} as {model.form} does not write from left to '
           'right: use a run of autoregressive, prefix_lm or '
           'fill_in_the_middle, or `fill` for a masked one')
-    if (model.share_layers or model.enhanced_decoder
+    if (model.share_layers or model.enhanced_decoder or model.num_experts
         or model.positions in ('transformer_xl', 'disentangled')):
       raise ConfigError(
-          'layers that share parameters or are run twice, or have positions of '
-          'Transformer-XL or DeBERTa, keep no cache, so they cannot write')
+          'layers that share parameters or are run twice, or have experts or '
+          'positions of Transformer-XL or DeBERTa, keep no cache, so they cannot '
+          'write')
     sampling.validate()
     self._run, self._sampling = run, sampling
     # The cache is handed on from step to step.

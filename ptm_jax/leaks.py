@@ -261,7 +261,8 @@ def prove(objective, model, length=24, letters=40):
     ConfigError: the objective cannot be bound to so short a window.
   """
   small = dataclasses.replace(
-      model, depth=2, width=16, num_heads=2, num_kv_heads=None, mlp_dim=None,
+      model, depth=4 if model.num_experts else 2, width=16, num_heads=2,
+      num_experts=min(model.num_experts, 4), num_kv_heads=None, mlp_dim=None,
       embedding_width=None, max_length=512, dropout=0.0, attention_dropout=0.0,
       dtype='float32', param_dtype='float32', remat=False, scan_layers=False)
   vocabulary = Vocabulary(7 + letters + 100)

@@ -32,6 +32,11 @@ class Model:
     embedding_width: width of a factorised embedding; None means `width`.
     enhanced_decoder: whether the last layer is DeBERTa's, which alone learns
       absolute positions (`models.transformer.EnhancedDecoder`).
+    num_experts: feed-forwards among which every second layer chooses
+      (`models.experts`); 0 means none.
+    expert_capacity: an expert's places as a multiple of its share of tokens.
+    router_jitter: relative size of the noise of what the router reads.
+    balance_weight: factor of the loss that balances the experts.
     scale_embeddings: whether embeddings are multiplied by sqrt(width).
     share_layers: whether all layers of a stack share their parameters.
     use_bias: whether dense layers and layer norms have biases.
@@ -62,6 +67,10 @@ class Model:
   num_token_types: int = 0
   embedding_width: int | None = None
   enhanced_decoder: bool = False
+  num_experts: int = 0
+  expert_capacity: float = 1.25
+  router_jitter: float = 0.01
+  balance_weight: float = 0.01
   scale_embeddings: bool = False
   share_layers: bool = False
   use_bias: bool = True
@@ -119,7 +128,20 @@ class Model:
       raise ConfigError(
           'model.enhanced_decoder needs norm_position=post and 2 or more '
           f'layers, found {self.norm_position} and model.depth={self.depth}')
-    checks.fraction(self, 'model', 'dropout', 'attention_dropout')
+    checks.fraction(self, 'model', 'dropout', 'attention_dropout',
+                    'router_jitter')
+    checks.positive(self, 'model', 'expert_capacity')
+    if self.num_experts < 0 or self.num_experts == 1:
+      raise ConfigError(f'model.num_experts={self.num_experts}: 2 or more are '
+                        'a choice; 0 means none')
+    if self.balance_weight < 0:
+      raise ConfigError(f'model.balance_weight={self.balance_weight} is '
+                        'negative; 0 means no balancing')
+    if self.num_experts and (
+        self.share_layers or self.scan_layers or self.enhanced_decoder):
+      raise ConfigError(
+          'model.num_experts is for layers that differ, every second of them: '
+          'not with share_layers, scan_layers or enhanced_decoder')
     if self.num_token_types < 0:
       raise ConfigError(f'model.num_token_types={self.num_token_types} is '
                         'negative; 0 means none')
@@ -129,6 +151,11 @@ class Model:
     if self.form == 'encoder_decoder' and self.depth % 2:
       raise ConfigError(f'model.depth={self.depth} must be even: an '
                         'encoder-decoder has half the layers in each stack')
+    stack = self.depth // (1 + (self.form == 'encoder_decoder'))
+    if self.num_experts and (stack < 2 or self.form == 'two_tower'):
+      raise ConfigError(
+          f'model.num_experts needs a stack of 2 or more layers, found model.'
+          f'form={self.form} with model.depth={self.depth}')
     if self.form == 'two_tower' and (self.width % 2 or self.num_heads % 2):
       raise ConfigError(
           f'model.width={self.width} and num_heads={self.num_heads} must be '

@@ -18,6 +18,7 @@ import optax
 from flax.core import meta
 
 from ptm_jax import optimizers
+from ptm_jax.models import experts
 from ptm_jax.objectives import phases
 from ptm_jax.rng import example_keys, stream
 
@@ -29,11 +30,14 @@ def make_hparams(objective, optimizer):
     objective: a bound objective.
     optimizer: `config.Optimizer`.
   """
+  coefficients = objective.coefficients()
+  if objective.model.num_experts:
+    coefficients[experts.BALANCE] = objective.model.balance_weight
   return {
       'optimizer': optimizers.hparams(optimizer),
       'objective': objective.numbers,
       'coefficients': {term: np.float32(value)
-                       for term, value in objective.coefficients().items()}}
+                       for term, value in coefficients.items()}}
 
 
 def make_init(objective, optimizer, num_steps):

@@ -35,6 +35,8 @@ class Structure:
     visibility: bool `[batch, query, key]` or None, True = may attend.
     causal: static; a query sees keys at or before its own index.
     window: static; largest index distance seen, or None.
+    num_segments: static; above 1, rows are segments of longer texts that also
+      see the segment before them, whose keys come first (`models.memory`).
   """
 
   query_segments: jax.Array | None = None
@@ -43,6 +45,7 @@ class Structure:
   visibility: jax.Array | None = None
   causal: bool = flax.struct.field(pytree_node=False, default=False)
   window: int | None = flax.struct.field(pytree_node=False, default=None)
+  num_segments: int = flax.struct.field(pytree_node=False, default=1)
 
 
 def dense_mask(structure, query_length, key_length):
@@ -179,7 +182,7 @@ class Attention(nn.Module):
 
   @nn.compact
   def __call__(self, x, context, structure, positions=None, bias=None,
-               keys=None, slots=None, distances=None):
+               keys=None, slots=None, distances=None, places=None):
     """Attends from `x` to `context`.
 
     Args:
@@ -195,6 +198,8 @@ class Attention(nn.Module):
       slots: int32 `[batch, query]`, where keys and values go in the cache,
         which then stands for `context`; or None, without a cache.
       distances: `[rows, width]`, the table of 'disentangled' positions.
+      places: int32 `[batch, key]`, the keys' positions, where there are
+        `positions`.
 
     Returns:
       `[batch, query, width]`.
@@ -210,7 +215,6 @@ class Attention(nn.Module):
                   ('embed', 'kv', 'head_dim'), name='value')(context)
     scale = 1 / math.sqrt(head_dim) if model.scale_attention else 1.0
     if positions is not None:
-      places = positions[:, :context.shape[1]]
       if model.positions == 'rotary':
         query, key = rotate(query, positions), rotate(key, places)
       elif model.positions == 'disentangled':

@@ -5,8 +5,10 @@ another attention description.
 import flax.linen as nn
 import jax.numpy as jnp
 
+from ptm_jax.models import memory
 from ptm_jax.models import positions as position_kinds
 from ptm_jax.models.attention import Attention, Structure
+from ptm_jax.models.experts import Experts
 from ptm_jax.models.layers import (MLP, Dense, Norm, dropout, normal,
                                    param_init)
 from ptm_jax.rng import stream
@@ -29,10 +31,12 @@ class Embedding(nn.Module):
 
 
 class Block(nn.Module):
-  """One layer: self attention, cross attention if asked, feed-forward."""
+  """One layer: self attention, cross attention if asked, feed-forward or
+  experts."""
 
   model: object
   cross: bool = False
+  experts: bool = False
 
   @nn.compact
   def __call__(self, x, index, shared):
@@ -42,9 +46,10 @@ class Block(nn.Module):
       x: `[batch, length, width]`.
       index: int32, the layer's number, for its random streams.
       shared: what all layers read: `structure`, `positions` (rotary,
-        Transformer-XL, disentangled), `distances`, `bias`, `slots`, `keys`,
-        for cross attention `encoded` and `cross_structure`, and `context`,
-        which self attention reads in place of `x`.
+        Transformer-XL, disentangled) and their keys' `places`, `distances`,
+        `bias`, `slots`, `keys`, for cross attention `encoded` and
+        `cross_structure`, and `context`, which self attention reads in place
+        of `x`.
 
     Returns:
       `[batch, length, width]` and None, as `nn.scan` wants it.
@@ -63,19 +68,28 @@ class Block(nn.Module):
     def own(name):
       return None if keys is None else stream(keys, name)
 
-    # Queries of a second stream stand behind all keys and show nothing.
-    num_keys = shared['structure'].key_segments.shape[1]
+    structure = shared['structure']
+
+    def context(y):
+      if structure.num_segments > 1:
+        return memory.remember(y, structure.num_segments)
+      # Queries of a second stream stand behind all keys and show nothing.
+      return shared.get('context', y)[:, :structure.key_segments.shape[1]]
+
     x = sublayer('attention', lambda y: Attention(
         model, name='attention')(
-            y, shared.get('context', y)[:, :num_keys], shared['structure'],
-            shared.get('positions'), shared.get('bias'),
-            own('attention_weights'), shared.get('slots'),
-            shared.get('distances')), x)
+            y, context(y), structure, shared.get('positions'),
+            shared.get('bias'), own('attention_weights'), shared.get('slots'),
+            shared.get('distances'), shared.get('places')), x)
     if self.cross:
       x = sublayer('cross_attention', lambda y: Attention(
           model, name='cross_attention')(
               y, shared['encoded'], shared['cross_structure'],
               keys=own('cross_attention_weights')), x)
+    if self.experts:
+      experts = Experts(model, name='mlp')
+      return sublayer('mlp', lambda y: experts(
+          y, shared['structure'], own('router')), x), None
     return sublayer('mlp', MLP(model, name='mlp'), x), None
 
 
@@ -103,7 +117,8 @@ class Stack(nn.Module):
           x, jnp.arange(self.depth, dtype=jnp.int32), shared)
     else:
       for index in range(self.depth):
-        x, _ = block(model, self.cross, name=f'layer_{index}')(
+        experts = bool(model.num_experts and index % 2)
+        x, _ = block(model, self.cross, experts, name=f'layer_{index}')(
             x, jnp.int32(index), shared)
     if model.norm_position == 'pre':
       x = Norm(model, name='final_norm')(x)
@@ -158,14 +173,17 @@ def shared_inputs(model, stack, structure, bias, keys):
   """What all layers of a stack read, as `Block` says."""
   shared = {'structure': structure, 'keys': keys}
   positions = stack['positions']
-  if 'slots' in stack:  # a key's place in the cache is its position
-    shared['slots'] = stack['slots']
-    places = jnp.arange(structure.key_segments.shape[1])[None]
+  if structure.num_segments > 1:
+    places = memory.remember(positions, structure.num_segments)
   else:
     places = positions[:, :structure.key_segments.shape[1]]
   if model.positions in ('rotary', 'transformer_xl', 'disentangled'):
-    shared['positions'] = positions
-  elif model.positions == 't5':
+    # Of the keys of these rows, which then go into the cache.
+    shared['positions'], shared['places'] = positions, places
+  if 'slots' in stack:  # a key's place in the cache is its position
+    shared['slots'] = stack['slots']
+    places = jnp.arange(structure.key_segments.shape[1])[None]
+  if model.positions == 't5':
     shared['bias'] = bias(positions, places)
   elif model.positions == 'alibi':
     shared['bias'] = position_kinds.alibi(positions, places, model.num_heads)
@@ -226,7 +244,8 @@ class Trunk(nn.Module):
         the content), and `offset` float `[batch, length, embedding width]`.
         To write token by token, with the collection `cache` mutable: `slots`,
         where a row's keys are kept, and `key_segment_ids` `[batch, slots]`,
-        0 where a slot is empty.
+        0 where a slot is empty. `num_segments`, an int of 2 or more, reads
+        the text in so many segments of equal length with memory.
       keys: one jax key per example for dropout, or None.
 
     Returns:

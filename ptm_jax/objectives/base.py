@@ -150,9 +150,8 @@ class BaseObjective(reading.Reader, config.Component):
     Returns:
       `{term: losses.Term}`; a term's weight depends on the batch alone.
     """
-    hidden = self.trunk().apply(
-        {'params': params['trunk']}, self.stack(batch), keys)
-    return self.score(params, hidden, batch)
+    hidden, terms = self.run_trunk(params, self.stack(batch), keys)
+    return {**self.score(params, hidden, batch), **terms}
 
   def stack(self, batch):
     """The fields of a corrupted batch that the trunk reads."""
@@ -205,6 +204,9 @@ class BaseObjective(reading.Reader, config.Component):
           f'{name_of(self)[1]} does not fit model.form='
           f'{model.form}: it fits {", ".join(self.forms)}')
     bound.model.check_form()
+    if model.num_experts and type(self).loss is not BaseObjective.loss:
+      raise ConfigError(f'{name_of(self)[1]} does not fit model.num_experts: '
+                        'it reads its trunk in its own way')
     bound.vocabulary, bound.raw_length = vocabulary, raw_length
     bound.sizes = dict(bound.make_sizes(), **(sizes or {}))
     bound.numbers, bound.progress = bound.make_numbers(), np.float32(1)

@@ -1,8 +1,9 @@
-"""What a trunk says of uncorrupted text, whatever objective trained it."""
+"""How an objective runs its trunk, on what it made and on uncorrupted text."""
 
 import jax
 import jax.numpy as jnp
 
+from ptm_jax.models import experts
 from ptm_jax.models.attention import attention_maps, entering_states
 from ptm_jax.models.encoder_decoder import EncoderDecoder
 
@@ -12,6 +13,16 @@ _SIDES = {'encoder_decoder': 'encoder', 'two_tower': 'forward'}
 
 class Reader:
   """The part of an objective that reads text; see `base.BaseObjective`."""
+
+  def run_trunk(self, params, stack, keys):
+    """The trunk's states of a stack, and the terms `{name: losses.Term}` that
+    it adds to the loss in training, when there are `keys`."""
+    trunk, variables = self.trunk(), {'params': params['trunk']}
+    if keys is None or not self.model.num_experts:
+      return trunk.apply(variables, stack, keys), {}
+    hidden, sown = trunk.apply(
+        variables, stack, keys, mutable=[experts.BALANCE])
+    return hidden, {experts.BALANCE: experts.balance_term(sown)}
 
   def read(self, window):
     """How the trunk reads one uncorrupted window: a stack's fields."""
