@@ -5,6 +5,7 @@ Everything that can be refused is refused here, before any compilation.
 
 import dataclasses
 import functools
+import sys
 import time
 from typing import Any
 
@@ -69,6 +70,10 @@ def set_up(experiments, num_steps=None):
   windows = {split: Windows(store, first.data.raw_length, first.data.packing,
                             first.objective.partner)
              for split, store in prepared.stores.items()}
+  left_out = sum(one.left_out for one in windows.values())
+  if left_out:
+    print(f'{left_out:,} documents are left out: they have more tokens than '
+          f'data.raw_length={first.data.raw_length}', file=sys.stderr)
   def bind(experiment, sizes=None):
     return experiment.objective.bind(
         experiment.model, prepared.tokenizer.vocabulary,

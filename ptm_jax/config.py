@@ -63,7 +63,8 @@ class Data:
     raw_length: text tokens in a window; special tokens come on top.
     batch_size: windows in an update, over all devices and micro-batches.
     packing: 'packed' fills every position and keeps documents apart by
-      segment ids; 'document' gives each window to one document.
+      segment ids; 'document' gives each window to one document; 'whole'
+      fills it with documents of which none is cut.
   """
 
   raw_length: int = 64
@@ -72,7 +73,8 @@ class Data:
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
-    checks.choices(self, 'data', {'packing': ('packed', 'document')})
+    checks.choices(self, 'data', {
+        'packing': ('packed', 'document', 'whole')})
     checks.positive(self, 'data', 'raw_length', 'batch_size')
     if self.raw_length < 4:
       raise ConfigError(f'data.raw_length={self.raw_length} is too short: '

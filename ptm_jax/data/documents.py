@@ -15,12 +15,15 @@ class Document(NamedTuple):
     source: what kind of text it is, such as a library's name; may be ''.
     group: near-duplicates share a group, and a group stays in one split;
       '' stands for the text itself.
+    aligned: the same text in another language, or ''; a corpus gives it to
+      all of its documents or to none.
   """
 
   name: str
   text: str
   source: str = ''
   group: str = ''
+  aligned: str = ''
 
 
 def split_of(document):

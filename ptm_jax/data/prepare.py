@@ -29,6 +29,7 @@ from ptm_jax.serialize import to_json
 
 SPLITS = ('train', 'validation', 'test')
 _FORMAT = 3  # of the store; a change makes old ones unused
+_ALIGNED = '-aligned'  # behind a split's name: the other language's store
 _AT_ONCE = 2**21  # characters encoded in one go
 
 
@@ -94,10 +95,12 @@ def _read(folder):
   """What a folder of the cache holds; raises DataError if it is damaged."""
   report = read_report(folder)
   check(folder, report['files'])
-  return Prepared(
-      Tokenizer.load(folder / 'tokenizer'),
-      {split: Store(folder / split) for split in SPLITS},
-      report['corpus_hash'], report, folder.name)
+  stores = {split: Store(folder / split) for split in SPLITS}
+  for split, store in stores.items():
+    if (folder / (split + _ALIGNED)).is_dir():
+      store.aligned = Store(folder / (split + _ALIGNED))
+  return Prepared(Tokenizer.load(folder / 'tokenizer'), stores,
+                  report['corpus_hash'], report, folder.name)
 
 
 def key_of(corpus, config):
@@ -152,7 +155,7 @@ def _unique(corpus, counts):
   are counted."""
   seen = set()
   for document in corpus.documents():
-    raw = document.text.encode()
+    raw = '\0'.join(_texts(document)).encode()
     digest = hashlib.blake2b(raw, digest_size=12).digest()
     if not document.text.strip():
       counts['empty_documents'] += 1
@@ -161,6 +164,11 @@ def _unique(corpus, counts):
     else:
       seen.add(digest)
       yield document, raw
+
+
+def _texts(document):
+  """A document's text, and the same in another language if it has one."""
+  return filter(None, (document.text, document.aligned))
 
 
 def _tokenizer(corpus, config, say):
@@ -181,9 +189,8 @@ def _tokenizer(corpus, config, say):
     raise DataError('the corpus is empty' + (f': {found}' if found else ''))
   say(f'training the tokenizer: {config.kind}, {config.vocab_size:,} ids, on '
       f'{min(total, config.train_bytes) / 1e6:,.1f} MB')
-  texts = (document.text for document, _
-           in _unique(corpus, collections.Counter())
-           if split_of(document) == 'train')
+  texts = (text for document, _ in _unique(corpus, collections.Counter())
+           if split_of(document) == 'train' for text in _texts(document))
   return train(config, texts, total)
 
 
@@ -195,9 +202,11 @@ def _encode(corpus, tokenizer, work):
   waiting, held = collections.defaultdict(list), 0
 
   def write():
-    for split, texts in waiting.items():
+    for (split, side), texts in waiting.items():
       ids, flags, lengths = tokenizer.encode_documents(texts)
-      writers[split].add(ids, flags, lengths)
+      if split + side not in writers:
+        writers[split + side] = Writer(work / (split + side))
+      writers[split + side].add(ids, flags, lengths)
       counts[f'{split}_tokens'] += len(ids)
     waiting.clear()
 
@@ -205,10 +214,11 @@ def _encode(corpus, tokenizer, work):
     for document, raw in _unique(corpus, counts):
       digest.update(len(raw).to_bytes(8, 'big') + raw)
       split = split_of(document)
-      waiting[split].append(document.text)
+      for side, text in zip(('', _ALIGNED), _texts(document)):
+        waiting[split, side].append(text)
       counts[f'{split}_documents'] += 1
       counts[f'{split}_bytes'] += len(raw)
-      held += len(document.text)
+      held += len(raw)
       if held >= _AT_ONCE:
         write()
         held = 0

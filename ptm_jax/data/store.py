@@ -19,11 +19,12 @@ class Store:
     flags: uint8 `[tokens]`, memory-mapped.
     document_starts: int64 `[documents + 1]`, the last is the end.
     planes: uint8 `[tokens]` by name, what annotators say of each token.
+    aligned: the `Store` of the same documents in another language, or None.
   """
 
   def __init__(self, folder):
     folder = pathlib.Path(folder)
-    self.planes = {}
+    self.planes, self.aligned = {}, None
     try:
       self.document_starts = np.load(folder / 'document_starts.npy',
                                      allow_pickle=False)

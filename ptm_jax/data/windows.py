@@ -5,13 +5,16 @@ The rows are fixed once (packed, or one document each); grain shuffles their
 numbers anew in every epoch, and a whole batch is gathered in one piece.
 """
 
+import copy
+
 import grain
 import numpy as np
 
 from ptm_jax.errors import DataError
 
-# Kinds of a second window: of no document that the first has part in.
-PARTNERS = ('other_document',)
+# Kinds of a second window: of no document that the first has part in, or of
+# the very same documents in another language.
+PARTNERS = ('other_document', 'aligned')
 
 
 class Windows:
@@ -22,9 +25,14 @@ class Windows:
     raw_length: tokens in a window.
     packing: 'packed' cuts the split's token stream every `raw_length` tokens,
       so that only the last window has padding; 'document' starts a window at
-      every document, so that none holds two.
+      every document, so that none holds two; 'whole' puts documents in as
+      long as they fit with a token behind each but the last, such as the
+      `</s>` that ends a translation. One that fits in no window is left out.
     partner: one of `PARTNERS`, the kind of a second window that each one
       brings, or None.
+
+  Attributes:
+    left_out: documents that no window holds.
 
   Raises:
     DataError: a window has no partner of this kind.
@@ -32,8 +40,25 @@ class Windows:
 
   def __init__(self, store, raw_length, packing, partner=None):
     self.store, self.raw_length, self.partner = store, raw_length, partner
-    starts = store.document_starts
-    if packing == 'packed':
+    starts, self.left_out = store.document_starts, 0
+    if partner == 'aligned' and (store.aligned is None or packing != 'whole'):
+      raise DataError(
+          'the objective reads two languages: use a corpus of pairs, such as '
+          'corpus=parallel, and data.packing=whole')
+    if packing == 'whole':
+      sides = [starts] + [store.aligned.document_starts] * (
+          partner == 'aligned')
+      first, last = _whole(np.stack([np.diff(side) for side in sides], 1),
+                           raw_length)
+      self.left_out = store.num_documents - int(np.sum(last - first))
+      self._begin, self._end = starts[first], starts[last]
+      if partner == 'aligned':
+        self._aligned = copy.copy(self)
+        self._aligned.store = store.aligned
+        self._aligned._begin, self._aligned._end = (
+            sides[1][first], sides[1][last])
+        return
+    elif packing == 'packed':
       self._begin = np.arange(0, store.num_tokens, raw_length, dtype=np.int64)
       self._end = np.minimum(self._begin + raw_length, store.num_tokens)
     else:
@@ -64,8 +89,9 @@ class Windows:
     epoch = np.broadcast_to(np.asarray(epoch, np.int32), rows.shape)
     batch = self._text(rows)
     if self.partner:
-      partner = self._text(np.where(
-          rows >= 0, self._partners(rows, epoch), -1))
+      partner = (self._aligned._text(rows) if self.partner == 'aligned'
+                 else self._text(np.where(
+                     rows >= 0, self._partners(rows, epoch), -1)))
       batch.update((f'partner_{name}', value)
                    for name, value in partner.items() if name != 'positions')
     return {**batch, 'index': rows.astype(np.int32), 'epoch': epoch}
@@ -110,6 +136,31 @@ class Windows:
   def window(self, row):
     """One window, each field `[raw_length]`, index and epoch `[]`."""
     return {name: value[0] for name, value in self.gather([row]).items()}
+
+
+def _whole(lengths, raw_length):
+  """Documents in a row that fit into a window, `raw_length` + 1 places of
+  which each takes its tokens and one more.
+
+  Args:
+    lengths: int `[documents, sides]`, tokens; all sides must fit.
+    raw_length: tokens in a window.
+
+  Returns:
+    int64 `[windows]` twice: the first document of each, and one behind its
+    last.
+  """
+  found, first, used = [], 0, [raw_length + 1] * lengths.shape[1]
+  for number, sizes in enumerate((lengths + 1).tolist()):
+    used = [sum(pair) for pair in zip(used, sizes)]
+    if max(used) > raw_length + 1:  # a new window begins
+      found.append((first, number))
+      first, used = number, sizes
+    if max(sizes) > raw_length + 1:  # fits in none
+      first, used = number + 1, [raw_length + 1] * len(sizes)
+  found.append((first, len(lengths)))
+  return np.asarray([(a, b) for a, b in found if a < b], np.int64).reshape(
+      -1, 2).T
 
 
 def _mix(x):
