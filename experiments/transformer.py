@@ -2,11 +2,26 @@
 
   python experiments/transformer.py --config=:tiny --workdir=runs/transformer
 
-Paper: Vaswani et al. 2017, arXiv:1706.03762, base.
+Paper: Vaswani et al. 2017, arXiv:1706.03762. Base is the paper's: 6 + 6 layers,
+width 512, 25 thousand tokens of each language in a batch, 100 thousand updates;
+63 million parameters with 37,000 ids, where the paper counts 65. The schedule's
+d**-0.5 * 4000**-0.5 at its peak is 7e-4. It reads pairs of known law, which need no file; with
+`corpus=parallel` behind the size, two files whose lines belong together.
+
+`:multi30k` is for 29 thousand image captions (https://github.com/multi30k):
+
+  python experiments/transformer.py --config=:multi30k --workdir=runs/en-de \
+    --config.corpus.source=train.en.gz --config.corpus.target=train.de.gz
+  python -m ptm_jax generate --checkpoint=runs/en-de --beam=4 \
+    --input=test_2016_flickr.en.gz --reference=test_2016_flickr.de.gz \
+    --output=test.de
+
+Time: tiny 20 s on two busy cores.
+Result: tiny 2.6 nats a token, where the floor is 0.6.
 """
 
 from ptm_jax import config, presets
-from ptm_jax.data.corpora import parallel
+from ptm_jax.data.corpora import pairs, parallel
 from ptm_jax.objectives import translation
 
 
@@ -14,9 +29,10 @@ def get_config(arg=None):
   """'base', 'small', 'tiny' or 'multi30k', and kinds such as
   'corpus=parallel'."""
   size, kinds = presets.parse(arg, (*presets.SIZES, 'multi30k'))
+  corpus = parallel.Corpus() if size == 'multi30k' else pairs.Corpus()
   experiment = config.Experiment(
       objective=kinds.get('objective', translation.Objective()),
-      corpus=kinds.get('corpus', parallel.Corpus()),
+      corpus=kinds.get('corpus', corpus),
       model=config.Model(
           depth=12, width=512, num_heads=8, mlp_dim=2048, activation='relu',
           norm_position='post', positions='sinusoidal', max_length=512,

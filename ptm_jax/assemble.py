@@ -121,6 +121,13 @@ def _bind_early(experiment):
     raise ConfigError(
         f'{name_of(experiment.objective)[1]} asks which words had a capital: it '
         'needs a corpus of text and tokenizer.lower_case=True, which hides it')
+  if experiment.objective.partner == 'aligned' and (
+      experiment.data.packing != 'whole'
+      or not getattr(experiment.corpus, 'aligned', False)):
+    raise ConfigError(
+        f'{name_of(experiment.objective)[1]} reads two languages: it needs '
+        'corpus=parallel (or pairs) and data.packing=whole, found '
+        f'{name_of(experiment.corpus)[1]} and {experiment.data.packing}')
   for annotator in experiment.objective.raw_fields().values():
     annotator.check(experiment.corpus)
   experiment.objective.bind(

@@ -100,20 +100,37 @@ class Prover:
                 for name, value in windows.items()}
     place = np.tile(np.arange(length), rows)
     copies = np.arange(rows * length)
-    # Every row once for each place, with that place's token changed; the
-    # example's number, and so its noise, stays.
+    # Every row once for each place, with that place's token changed, in the
+    # text or in its translation; the example's number, and so its noise, stays.
+    before = self.corrupt(repeated)
+    found = {}
+    for side in ('', 'partner_') if self.objective.partner == 'aligned' else (
+        '',):
+      after = self.corrupt(dict(repeated, **{f'{side}tokens': self._changed(
+          repeated[f'{side}tokens'], copies, place)}))
+      real = repeated[f'{side}segment_ids'][copies, place] > 0
+      for one in self._shown(before, after, real, place, length):
+        if one.term in found:
+          one.checked += found[one.term].checked
+          one.leaks = found[one.term].leaks + one.leaks
+        found[one.term] = one
+    return list(found.values())
+
+  def _changed(self, tokens, copies, place):
+    """Each copy with another token in its place."""
     vocabulary = self.objective.vocabulary
     first, size = vocabulary.text_start, (
         vocabulary.text_end - vocabulary.text_start)
-    tokens = repeated['tokens'].copy()
+    tokens = tokens.copy()
     tokens[copies, place] = (tokens[copies, place] - first + 1) % size + first
-    before = self.corrupt(repeated)
-    after = self.corrupt(dict(repeated, tokens=tokens))
+    return tokens
+
+  def _shown(self, before, after, real, place, length):
+    """A `Verdict` for each term: what shows a target that was changed."""
     old, weights = jax.tree.map(np.asarray, self._scored(self.params, before))
     new, _ = jax.tree.map(np.asarray, self._scored(self.params, after))
     visibility = self.objective.visibility(before)
     exempt = self.objective.exempt(before)
-    real = repeated['segment_ids'][copies, place] > 0
     verdicts = []
     for term in visibility:
       allowed = exempt.get(term, {})

@@ -41,22 +41,16 @@ class Windows:
   def __init__(self, store, raw_length, packing, partner=None):
     self.store, self.raw_length, self.partner = store, raw_length, partner
     starts, self.left_out = store.document_starts, 0
-    if partner == 'aligned' and (store.aligned is None or packing != 'whole'):
-      raise DataError(
-          'the objective reads two languages: use a corpus of pairs, such as '
-          'corpus=parallel, and data.packing=whole')
     if packing == 'whole':
-      sides = [starts] + [store.aligned.document_starts] * (
-          partner == 'aligned')
-      first, last = _whole(np.stack([np.diff(side) for side in sides], 1),
-                           raw_length)
+      stores = [store] + ([store.aligned] if partner == 'aligned' else [])
+      first, last = _whole(np.stack([np.diff(one.document_starts)
+                                     for one in stores], 1), raw_length)
       self.left_out = store.num_documents - int(np.sum(last - first))
       self._begin, self._end = starts[first], starts[last]
       if partner == 'aligned':
-        self._aligned = copy.copy(self)
-        self._aligned.store = store.aligned
-        self._aligned._begin, self._aligned._end = (
-            sides[1][first], sides[1][last])
+        other = self._aligned = copy.copy(self)
+        other.store, ends = store.aligned, store.aligned.document_starts
+        other._begin, other._end = ends[first], ends[last]
         return
     elif packing == 'packed':
       self._begin = np.arange(0, store.num_tokens, raw_length, dtype=np.int64)

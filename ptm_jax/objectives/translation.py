@@ -7,9 +7,10 @@ Reference: Vaswani et al. 2017, arXiv:1706.03762, sections 3 and 5.4.
 import dataclasses
 
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax import checks
-from ptm_jax.objectives import arrange, base, sequence_to_sequence
+from ptm_jax.objectives import arrange, base, ideal, sequence_to_sequence
 
 
 @dataclasses.dataclass
@@ -63,6 +64,20 @@ class Objective(sequence_to_sequence.Rewriting):
     return {'seq2seq': smoothed(terms['seq2seq'], *base.apply_head(
         self._head(), params, sequence_to_sequence.written(hidden, batch),
         self.model), self.label_smoothing, self.smoothed_over)}
+
+  def floor(self, law, batch):
+    if not hasattr(law, 'channel'):
+      return {}
+    # A word has one translation, in the same place; where a text ends, so does
+    # its translation.
+    words = len(law.channel)
+    source = ideal.symbols(self.vocabulary, batch['encoder_inputs'])
+    labels = ideal.symbols(self.vocabulary, batch['targets'])
+    end = np.eye(2 * words + 1)[-1]
+    rows = np.pad(law.channel, ((0, 0), (words, 1)))
+    return {'seq2seq': ideal.Ideal(
+        np.where(source[..., None] < 0, end, rows[source]),
+        np.where(labels < 0, 2 * words, labels))}
 
 
 def closed(tokens, segment_ids, eos_id):

@@ -57,6 +57,31 @@ class Source(config.Component):
     return Cipher(chain, channel, self.sentence_length)
 
 
+class Reading(Law):
+  """The first sentence of each pair alone, as a text whose translation is not
+  part of it.
+
+  Args:
+    cipher: the `Cipher`.
+  """
+
+  def __init__(self, cipher):
+    self._chain, self.channel = cipher.chain, cipher.channel
+    self.num_symbols = cipher.num_symbols
+
+  def sample(self, rng, count, length):
+    return self._chain.sample(rng, count, length)
+
+  def posterior(self, evidence):
+    words = len(self.channel)
+    found = np.zeros_like(evidence)
+    found[..., :words] = self._chain.around(evidence[..., :words])
+    return found
+
+  def entropy_rate(self):
+    return self._chain.entropy_rate()
+
+
 class Cipher(Law):
   """Pairs of sentences.
 

@@ -2,6 +2,8 @@
 the seed and the step.
 """
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,40 @@ def test_one_document_a_window(store):
   assert batch['tokens'][batch['segment_ids'] > 0].tolist() == list(
       range(10, 41))
   assert batch['positions'][2].tolist() == [0] * 8
+
+
+def test_whole_documents_and_their_ends(store):
+  windows = Windows(store, 8, 'whole')
+  # 9 places: 3 + 1, then 9 + 1 are too many; 1 + 1 and 4 + 1; 12 + 1 too many.
+  batch = windows.gather(np.arange(len(windows)))
+  assert batch['segment_ids'].tolist() == [
+      [1, 1, 1, 0, 0, 0, 0, 0], [1, 2, 2, 2, 2, 0, 0, 0], [1, 1] + [0] * 6]
+  assert windows.left_out == 2
+  assert len(Windows(store, 3, 'whole')) == 3  # of 3, 1 and 2 tokens
+  assert Windows(store, 2, 'whole').left_out == 4
+  exact = Windows(store, 12, 'whole').gather(np.arange(4))['segment_ids']
+  assert (exact > 0).sum(1).tolist() == [3, 10, 4, 12]
+
+
+def test_aligned_documents_share_a_window(store, tmp_path):
+  lengths = [2, 3, 6, 1, 3, 4]
+  writer = Writer(tmp_path / 'other')
+  writer.add(np.arange(50, 50 + sum(lengths), dtype=np.int32),
+             np.zeros(sum(lengths), np.uint8), np.asarray(lengths, np.int64))
+  writer.close()
+  both = copy.copy(store)
+  both.aligned = Store(tmp_path / 'other')
+  windows = Windows(both, 8, 'whole', 'aligned')
+  batch = windows.gather(np.array([0, 1, 2, -1]))
+  # The second of 9 and the fifth of 12 tokens fit in none; 6 + 1 and 1 + 1
+  # are 9 places.
+  assert windows.left_out == 2 and len(windows) == 3
+  assert batch['tokens'][1].tolist() == [22, 23, 24, 25, 26, 0, 0, 0]
+  assert batch['partner_tokens'].tolist() == [
+      [50, 51, 0, 0, 0, 0, 0, 0], [55, 56, 57, 58, 59, 60, 61, 0],
+      [65, 66, 67, 68, 0, 0, 0, 0], [0] * 8]
+  assert batch['partner_segment_ids'][1].tolist() == [1] * 6 + [2, 0]
+  assert batch['segment_ids'][1].tolist() == [1, 2, 2, 2, 2, 0, 0, 0]
 
 
 def test_shapes_and_dtypes(store):

@@ -13,8 +13,9 @@ from ptm_jax.objectives.sequence_to_sequence import Rewriting
 from tests.objectives.cases import NAMES
 
 EXPERIMENT = pathlib.Path(__file__).parents[2] / 'experiments' / 'mass.py'
-REWRITING = [name for name in NAMES
-             if issubclass(find('objectives', name), Rewriting)]
+# Translation reads pairs, which the embedded corpus has not.
+REWRITING = [name for name in NAMES if name != 'translation'
+             and issubclass(find('objectives', name), Rewriting)]
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import pathlib
+from typing import ClassVar
 
 from ptm_jax import config
 from ptm_jax.data import clean
@@ -23,6 +25,8 @@ class Corpus(config.Component):
     source: a file, plain or compressed, one sentence or text a line.
     target: another of as many lines.
   """
+
+  aligned: ClassVar[bool] = True
 
   source: str = ''
   target: str = ''
@@ -66,5 +70,9 @@ class Corpus(config.Component):
         self.report.counts[what].update(files)
 
   def _sides(self):
+    for side in 'source', 'target':
+      if not pathlib.Path(getattr(self, side)).is_file():
+        raise DataError(f'corpus.{side}={getattr(self, side)}: there is no '
+                        'such file')
     return [text.Corpus(path, documents_are='line')
             for path in (self.source, self.target)]
