@@ -5,8 +5,9 @@
 Paper: Vaswani et al. 2017, arXiv:1706.03762. Base is the paper's: 6 + 6 layers,
 width 512, 25 thousand tokens of each language in a batch, 100 thousand updates;
 63 million parameters with 37,000 ids, where the paper counts 65. The schedule's
-d**-0.5 * 4000**-0.5 at its peak is 7e-4. It reads pairs of known law, which need no file; with
-`corpus=parallel` behind the size, two files whose lines belong together.
+d**-0.5 * 4000**-0.5 at its peak is 7e-4. It reads pairs of known law, which
+need no file; with `corpus=parallel` behind the size, two files whose lines
+belong together.
 
 `:multi30k` is for 29 thousand image captions (https://github.com/multi30k):
 
