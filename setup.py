@@ -8,7 +8,8 @@ from setuptools import find_packages, setup
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r"__version__ = '([^']+)'",
                     (HERE / 'ptm_jax' / '__init__.py').read_text())[1]
-METRICS = ['scikit-learn>=1.4', 'sacrebleu>=2.4', 'rouge-score>=0.1.2']
+METRICS = ['scikit-learn>=1.4', 'seqeval>=1.2.2', 'sacrebleu>=2.4',
+           'rouge-score>=0.1.2']
 SEARCH = ['optuna>=5,<6']
 PARQUET = ['pyarrow>=15']
 ZSTD = ['zstandard>=0.22']

@@ -93,13 +93,14 @@ class Checkpoints:
       if block:
         self._wait()
 
-  def restore(self, target, step=None):
+  def restore(self, target, step=None, part=False):
     """Reads the newest good checkpoint, or the one of `step`.
 
     Args:
       target: tree of arrays or `jax.ShapeDtypeStruct`s: the tree, shapes and
         dtypes that are expected, and the shardings wanted.
       step: which one; None takes the newest good one.
+      part: whether the checkpoint may hold more at the top of its tree.
 
     Returns:
       `(step, state)`, or None if there is no good one.
@@ -114,7 +115,7 @@ class Checkpoints:
           one for one in self.steps() if one == step]
       for one in reversed(candidates):
         try:
-          return one, self._read(one, target)
+          return one, self._read(one, target, part)
         except manifest.Damaged as error:
           processes.wait('the damage is known')
           self._forget()
@@ -174,13 +175,15 @@ class Checkpoints:
         shutil.rmtree(doomed)
     processes.wait('late checkpoints are gone')
 
-  def _read(self, step, target):
+  def _read(self, step, target, part):
     """The state of `step`; raises Damaged, or CheckpointError if it is whole
     but another run's."""
     folder = self.directory / str(step)
     recorded = manifest.recorded_leaves(folder)
     targets = _named(target)
-    _compare(folder, recorded, targets)
+    _compare(folder, recorded if not part else {
+        name: leaf for name, leaf in recorded.items()
+        if name.partition('.')[0] in target}, targets)
     with manifest.damage('orbax cannot read it'):
       values = ocp.PyTreeCheckpointHandler().restore(
           folder / manifest.ITEM, args=ocp.args.PyTreeRestore(restore_args={

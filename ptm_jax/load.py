@@ -100,18 +100,31 @@ def load(path, step=None):
   objective = settings.objective.bind(
       settings.model, tokenizer.vocabulary, settings.data.raw_length)
   hparams = make_hparams(objective, settings.optimizer)
-  targets = jax.eval_shape(
+  params = jax.eval_shape(
       make_init(objective, settings.optimizer, settings.num_steps),
-      jax.random.key(0), hparams)
+      jax.random.key(0), hparams)['params']
+  params.update(_task_parameters(path))
   keeper = Checkpoints(path / 'checkpoints', settings.checkpoints.keep)
   try:
-    restored = keeper.restore(targets, step)
+    restored = keeper.restore({'params': params}, step, part=True)
   finally:
     keeper.close()
   if restored is None:
     raise CheckpointError(f'{path / "checkpoints"} holds no usable checkpoint')
   step, state = restored
   return Loaded(settings, tokenizer, objective, state['params'], step)
+
+
+def _task_parameters(path):
+  """Shapes of what fine-tuning added to a run, under 'task'; else {}."""
+  facts = serialize.read_json(path / 'config.json').get('finetune')
+  try:
+    return {} if facts is None else {'task': jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(tuple(shape), np.float32),
+        facts['parameters'], is_leaf=lambda x: isinstance(x, list))}
+  except (KeyError, TypeError) as error:
+    raise ConfigError(f'{path / "config.json"} is damaged: what it says of '
+                      f'fine-tuning has no {error}') from error
 
 
 def take_networks(path, params, say=print):

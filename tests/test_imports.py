@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(ptm_jax.__file__).parent
 # Lowest first; a module imports from its own level or from below.
 LEVELS = (
     ('errors', 'checks', 'find', 'rng', 'model_config', 'config',
-     'serialize', 'hyper'),
+     'serialize', 'hyper', 'finetune_config'),
     ('sources',),
     ('data', 'losses', 'metrics', 'progress', 'models', 'lock', 'signals',
      'processes', 'manifest'),
@@ -19,11 +19,12 @@ LEVELS = (
     ('step', 'checkpoint', 'budget', 'workdir', 'leaks'),
     ('compile', 'evaluate', 'load', 'setup_jax', 'grouping', 'search',
      'posteriors', 'generation'),
-    ('assemble', 'transfer', 'floors', 'statistics', 'report'),
+    ('assemble', 'transfer', 'floors', 'statistics', 'report',
+     'finetune_step', 'finetune_data', 'finetune_trials'),
     ('loop',),
     ('train',),
     ('compare', 'convert', 'presets', 'replay', 'resume_proof', 'measure',
-     'trial_entry'),
+     'trial_entry', 'finetune'),
     ('sweeps', 'command_line', 'slurm'),
     ('verbs',),
     ('__main__',),

@@ -57,24 +57,40 @@ class Reader:
 
   def _watch(self, params, windows):
     """The stack read, its states and what its layers sowed."""
-    stack = jax.vmap(self.read)(windows)
+    stack = self._stack_of_text(windows)
     states, sown = self._apply(params, stack, None, mutable=['intermediates'])
     return stack, states, sown['intermediates']
 
-  def features(self, params, windows, keys=None):
+  def features(self, params, windows, keys=None, offset=None):
     """The trunk's states of uncorrupted windows.
 
     Args:
       params: `params['trunk']` is used.
-      windows: raw windows, each field `[batch, length]`; any length.
+      windows: raw windows, each field `[batch, length]`; any length. A second
+        text stands behind a `[SEP]`.
       keys: one key per example for dropout, or None.
+      offset: float `[batch, length', embedding width]`, added to the token
+        embeddings of a single stack or an encoder; or None.
 
     Returns:
       states `[batch, length', width]` and bool `[batch, length']`, True
       where there is a token.
     """
-    stack = jax.vmap(self.read)(windows)
+    stack = self._stack_of_text(windows)
+    if offset is not None:
+      stack['offset'] = offset
     return self._apply(params, stack, keys), stack['segment_ids'] > 0
+
+  def _stack_of_text(self, windows):
+    """What `read` gives of every window; where tokens have types, those
+    behind the first `[SEP]` are of the second."""
+    stack = jax.vmap(self.read)(windows)
+    if self.model.num_token_types > 1 and 'token_types' not in stack:
+      ends = (stack['inputs'] == self.vocabulary.sep_id).astype(jnp.int32)
+      behind = jnp.cumsum(ends, 1) > ends
+      stack['token_types'] = (
+          behind & (stack['segment_ids'] > 0)).astype(jnp.int32)
+    return stack
 
   def _apply(self, params, stack, keys, **options):
     """The trunk on text alone: of an encoder-decoder, the encoder."""

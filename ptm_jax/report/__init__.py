@@ -15,10 +15,12 @@ def build(workdir):
     CheckpointError: the report cannot be written.
   """
   from ptm_jax.errors import CheckpointError, DataError
-  from ptm_jax.report import comparison, data, markdown, page, sweep
+  from ptm_jax.report import (comparison, data, finetune, markdown, page,
+                              sweep)
   workdir = pathlib.Path(workdir)
   found = data.read(workdir)
-  view = sweep if found.results.get('kind') == 'sweep' else comparison
+  view = {'sweep': sweep, 'finetune': finetune}.get(
+      found.results.get('kind'), comparison)
   try:
     texts = {'report.html': page.page(found, view),
              'report.md': markdown.markdown(found, view)}

@@ -1,10 +1,10 @@
 """What a report of a run or of a comparison shows, and in which order."""
 
 from ptm_jax.report import figures, floors
-from ptm_jax.report.tables import all_tables
+from ptm_jax.report.tables import all_tables, facts
 from ptm_jax.report.verdict import verdict
 
-__all__ = ['all_tables', 'pictures', 'title', 'verdict']
+__all__ = ['all_tables', 'facts', 'pictures', 'title', 'verdict']
 
 
 def title(data):

@@ -1,13 +1,11 @@
 """`report.md`: the same tables, for a repository or a terminal."""
 
-from ptm_jax.report import tables
-
 
 def markdown(data, view):
   """The whole report as GitHub markdown; see `page.page`."""
   _, sentence = view.verdict(data)
   lines = [_text(sentence), '']
-  lines += [f'- {name}: {_text(value)}' for name, value in tables.facts(data)]
+  lines += [f'- {name}: {_text(value)}' for name, value in view.facts(data)]
   lines += [f'- Warning: {_text(one)}'
             for one in data.results.get('warnings') or []]
   for title, note, header, rows in view.all_tables(data):

@@ -2,8 +2,6 @@
 
 import html
 
-from ptm_jax.report import tables
-
 _STYLE = '''
 :root { color-scheme: light dark; --ink: #1c2126; --soft: #5b6570;
   --line: #d9dee3; --page: #fcfcfb; --good: #2b7a4b; --bad: #a8481c; }
@@ -57,7 +55,7 @@ def page(data, view):
       f'<p class="verdict{"" if good else " bad"}">{_text(sentence)}</p>',
       f'<h1>{_text(title)}</h1>', '<dl>',
       *(f'<dt>{_text(name)}</dt><dd>{_text(value)}</dd>'
-        for name, value in tables.facts(data)), '</dl>']
+        for name, value in view.facts(data)), '</dl>']
   warnings = data.results.get('warnings') or []
   if warnings:
     parts.append('<ul class="warnings">' + ''.join(

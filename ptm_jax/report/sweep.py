@@ -8,6 +8,9 @@ import numpy as np
 
 from ptm_jax.report.data import show
 from ptm_jax.report.figures import drawing
+from ptm_jax.report.tables import facts
+
+__all__ = ['all_tables', 'facts', 'pictures', 'title', 'verdict']
 
 
 def title(data):

@@ -1,0 +1,93 @@
+"""A trunk fine-tuned on a task, several seeds as trials of one program.
+
+A seed's folder is a work directory like any other: `load` opens it, and it
+has the trunk, the heads of pre-training and, as `params['task']`, the new
+one. What was saved and killed goes on with the same bits.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import time
+
+from ptm_jax import lock, processes, report, serialize, signals, workdir
+from ptm_jax.errors import ConfigError, DataError
+from ptm_jax.find import find
+from ptm_jax.finetune_data import prepare
+from ptm_jax.finetune_trials import Trials
+from ptm_jax.load import load
+from ptm_jax.statistics import estimate
+
+
+def finetune(checkpoint, settings, path, say=print):
+  """Fine-tunes and scores all seeds, unless that is done.
+
+  Args:
+    checkpoint: folder of the trunk's run.
+    settings: `finetune_config.Settings`.
+    path: work directory, with a folder for each seed.
+    say: takes one line for the user.
+
+  Returns:
+    What `results.json` holds.
+
+  Raises:
+    PtmError: with its exit code; see `errors`.
+  """
+  path = pathlib.Path(path)
+  settings.validate()
+  asked = {'checkpoint': str(checkpoint), **dataclasses.asdict(settings)}
+  _refuse_another(path, asked)
+  if (path / 'results.json').exists():
+    return serialize.read_json(path / 'results.json', DataError)
+  if processes.count() > 1:
+    raise ConfigError('fine-tuning runs in one process')
+  task = find('tasks', settings.task)()
+  examples = task.read(settings.data_dir)  # refused before the trunk is read
+  run = load(checkpoint)
+  data = prepare(task, examples, run, checkpoint, settings, say)
+  with contextlib.ExitStack() as stack:
+    watched = stack.enter_context(signals.watch())
+    stack.enter_context(lock.hold(path))
+    workdir.write_json(path / 'config.json', {
+        'finetune': asked, 'source_revision': workdir.revision()})
+    trials = Trials(run, data, settings, path, say)
+    for keeper in trials.keepers:
+      stack.enter_context(contextlib.closing(keeper))
+    trials.record(checkpoint, asked)
+    start = time.perf_counter()
+    state = trials.train(watched)
+    seconds = time.perf_counter() - start
+    entries = trials.scored(state, seconds)
+  results = summary(data, settings, entries, seconds)
+  workdir.write_json(path / 'results.json', results)
+  report.build(path)
+  return results
+
+
+def _refuse_another(path, asked):
+  if not (path / 'config.json').exists():
+    return
+  before = serialize.read_json(path / 'config.json').get('finetune')
+  if before is None:
+    raise ConfigError(f'{path} holds a run of another kind: use another '
+                      '--workdir')
+  changed = [f'{name} was {before.get(name)!r}, is {value!r}'
+             for name, value in asked.items() if before.get(name) != value]
+  if changed:
+    raise ConfigError(f'{path} holds another fine-tuning: '
+                      f'{"; ".join(changed)}. Use another --workdir')
+
+
+def summary(data, settings, entries, seconds):
+  """What `results.json` holds."""
+  names = data.task.metrics
+  return {
+      'kind': 'finetune', 'task': settings.task, 'metric': names[0],
+      'way': settings.way, 'source_revision': workdir.revision(),
+      'data': data.facts, 'constant': data.constant(),
+      'estimates': {name: dict(zip(
+          ('mean', 'half_width', 'seeds'), estimate(
+              [one['metrics'][f'{settings.task}/{name}'] for one in entries])))
+                    for name in names},
+      'seconds_total': seconds, 'warnings': data.warnings, 'runs': entries}

@@ -1,0 +1,75 @@
+"""Settings of fine-tuning, and their checks."""
+
+import dataclasses
+
+from ptm_jax import checks
+from ptm_jax.errors import ConfigError
+from ptm_jax.find import find
+
+WAYS = ('full', 'lora', 'prefix')
+POOLING = ('mean', 'first', 'last')
+
+
+@dataclasses.dataclass
+class Settings:
+  """What a fine-tuning is asked to do.
+
+  Attributes:
+    task: name of a component of `tasks/` that is fine-tuned.
+    data_dir: folder of its published files; '' for an embedded one.
+    way: of `WAYS`; see `finetune_step`.
+    seeds: trials: seeds 0, 1, ... They move the head, the order and dropout,
+      never the examples.
+    epochs, batch_size, learning_rate, weight_decay: of the training; the rate
+      falls linearly to 0.
+    warmup: share of the updates in which the learning rate rises.
+    max_length: tokens of a row, special ones included.
+    max_train: training examples at most, drawn once for all seeds; 0: all.
+    max_test: the same of the test split.
+    pooling: of `POOLING`: the state that stands for a text is their mean, the
+      first token's or the last one's.
+    layer_decay: factor of the learning rate for each layer further down
+      (Howard & Ruder 2018, arXiv:1801.06146, section 3.2).
+    layer_warmup: by how many times `warmup` each layer further down warms up
+      longer; 0 is one warm-up for all.
+    lora_rank, prefix_length: of these ways.
+    from_scratch: whether the trunk starts untrained.
+    drop_leaked: whether training examples that are also test examples are
+      left out.
+    truncate: whether longer texts are cut, and counted; else they are refused.
+  """
+
+  task: str
+  data_dir: str = ''
+  way: str = 'full'
+  seeds: int = 5
+  epochs: int = 3
+  batch_size: int = 32
+  learning_rate: float = 1e-3
+  weight_decay: float = 0.01
+  warmup: float = 0.1
+  max_length: int = 128
+  max_train: int = 0
+  max_test: int = 0
+  pooling: str = 'mean'
+  layer_decay: float = 1.0
+  layer_warmup: float = 0.0
+  lora_rank: int = 8
+  prefix_length: int = 16
+  from_scratch: bool = False
+  drop_leaked: bool = False
+  truncate: bool = True
+
+  def validate(self):
+    """Raises ConfigError if a field has a value that cannot work."""
+    checks.declared(self)
+    checks.choices(self, 'finetune', {'way': WAYS, 'pooling': POOLING})
+    checks.positive(self, '', 'seeds', 'epochs', 'batch_size', 'learning_rate',
+                    'layer_decay', 'lora_rank', 'prefix_length')
+    checks.at_least(self, 'finetune', 8, 'max_length')
+    checks.at_least(self, 'finetune', 0, 'max_train', 'max_test',
+                    'weight_decay', 'layer_warmup')
+    checks.fraction(self, 'finetune', 'warmup')
+    if not hasattr(find('tasks', self.task), 'fine_tuned'):
+      raise ConfigError(f'--task={self.task} is scored as it is, with the verb '
+                        'evaluate, and not fine-tuned')

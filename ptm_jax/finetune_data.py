@@ -1,0 +1,141 @@
+"""A task's examples as rows for one trunk, and what must be said of them."""
+
+import collections
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ptm_jax.errors import DataError
+from ptm_jax.tasks import base, overlap
+
+
+@dataclasses.dataclass
+class Data:
+  """A task, ready for one trunk.
+
+  Attributes:
+    task: component of `tasks/`.
+    examples: `base.Examples`, those that are used.
+    train, test: lists of `base.Row`.
+    num_outputs: of the head.
+    alternatives: most that a row has.
+    facts: counts, for the report.
+    warnings: sentences for the report.
+  """
+
+  task: Any
+  examples: base.Examples
+  train: list[base.Row]
+  test: list[base.Row]
+  num_outputs: int
+  alternatives: int
+  facts: dict
+  warnings: list[str]
+
+  @property
+  def labels(self):
+    """Names of the answers."""
+    return self.examples.labels
+
+  def scored(self, logits):
+    """Predictions of the test examples, and `{metric: value}`.
+
+    Args:
+      logits: numpy, one array per test row.
+    """
+    predictions = self.task.predict(
+        logits, self.test, self.examples.test, self.labels)
+    return predictions, self.task.score(
+        predictions, self.examples.test, self.labels)
+
+  def constant(self):
+    """Scores of the same answer to all, that of most training examples; {}
+    where the task has none."""
+    answer = self.task.constant(self.examples.train, self.labels)
+    if answer is None:
+      return {}
+    return self.task.score([answer] * len(self.examples.test),
+                           self.examples.test, self.labels)
+
+
+def prepare(task, examples, run, checkpoint, settings, say):
+  """Chooses examples, counts leaks, makes rows.
+
+  Args:
+    task: component of `tasks/`.
+    examples: `base.Examples`.
+    run: `load.Loaded`.
+    checkpoint: its folder.
+    settings: `finetune.Settings`.
+    say: takes one line for the user.
+
+  Returns:
+    `Data`.
+
+  Raises:
+    DataError: nothing is left, or a text is too long and may not be cut.
+  """
+  facts = {f'{split}_examples': len(getattr(examples, split))
+           for split in ('train', 'test')}
+  facts['files'] = examples.files
+  examples, leaked = _without_leaks(examples, settings, say)
+  examples = dataclasses.replace(
+      examples, train=_some(examples.train, settings.max_train),
+      test=_some(examples.test, settings.max_test))
+  room = settings.max_length - 2  # special tokens around the text
+  if run.config.model.positions == 'learned':
+    room = min(room, run.config.model.max_length - 2)
+  found = {split: task.rows(run.tokenizer, getattr(examples, split), room)
+           for split in ('train', 'test')}
+  if not found['train'] or not found['test']:
+    raise DataError(f'--task={settings.task}: nothing to train on or to score')
+  for split, rows in found.items():
+    number = len({row.example for row in rows if row.cut})
+    facts[f'{split}_truncated'] = number
+    if number and not settings.truncate:
+      first = next(row for row in rows if row.cut)
+      where = getattr(examples, split)[first.example].where
+      raise DataError(f'{where} has more than the {room} tokens that there '
+                      'are positions for: raise --max_length, or leave out '
+                      '--notruncate')
+    if number:
+      say(f'{settings.task}: {number} of {len(getattr(examples, split))} '
+          f'{split} examples are longer than {room} tokens and cut')
+  facts.update(leaked, train_used=len(examples.train),
+               test_used=len(examples.test))
+  facts.update(overlap.with_pretraining(
+      run, checkpoint, examples.test, say))
+  return Data(
+      task, examples, found['train'], found['test'],
+      task.num_outputs(examples.labels),
+      max(len(row.tokens) for rows in found.values() for row in rows),
+      facts, [])
+
+
+def _without_leaks(examples, settings, say):
+  """Test examples that occur in the training data, counted; with
+  `drop_leaked` the training data loses them."""
+  known = collections.Counter(one.texts for one in examples.train)
+  shared = {one.texts for one in examples.test if one.texts in known}
+  number = sum(one.texts in shared for one in examples.test)
+  facts = {'test_in_train': number, 'train_dropped': 0}
+  train = examples.train
+  if number and settings.drop_leaked:
+    train = [one for one in train if one.texts not in shared]
+    facts['train_dropped'] = len(examples.train) - len(train)
+  if number:
+    say(f'{settings.task}: {number} of {len(examples.test)} test examples '
+        'occur in the training data' + (
+            f'; {facts["train_dropped"]} training examples left out'
+            if settings.drop_leaked else ': --drop_leaked leaves them out '
+            'of it'))
+  return dataclasses.replace(examples, train=train), facts
+
+
+def _some(examples, most):
+  """So many examples, in their order, the same at every call."""
+  if not most or len(examples) <= most:
+    return examples
+  picked = np.random.default_rng(0).permutation(len(examples))[:most]
+  return [examples[number] for number in sorted(picked)]

@@ -1,0 +1,310 @@
+"""One update of fine-tuning, pure, and the ways to do it.
+
+The state of one trial is arrays: `step`, `params` (`trunk`, and `task` with
+the head and whatever the way adds), `opt_state` and `key`. The ways:
+
+  full    the trunk and the head are trained
+  lora    the head and a product of two thin matrices beside each kernel of
+          the trunk's layers (Hu et al. 2021, arXiv:2106.09685); beyond the
+          paper's attention kernels, those of the feed-forward too
+  prefix  the head and vectors in front of the text, at the input alone
+          (Lester et al. 2021, arXiv:2104.08691; Li & Liang 2021,
+          arXiv:2101.00190, have some at every layer)
+"""
+
+import dataclasses
+import math
+import re
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax.core import meta
+
+from ptm_jax import optimizers
+from ptm_jax.config import Optimizer
+from ptm_jax.rng import stream
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """What is static in fine-tuning.
+
+  Attributes:
+    task: component of `tasks/`.
+    objective: the trunk's, bound.
+    num_outputs: of the head.
+    way, pooling, layer_decay, layer_warmup: see `finetune_config.Settings`.
+    rank: of LoRA's matrices; they are added times 2.
+    prefix: vectors of the way `prefix`.
+    optimizer: `config.Optimizer`.
+    num_steps: updates in all.
+  """
+
+  task: Any
+  objective: Any
+  num_outputs: int
+  way: str
+  pooling: str
+  rank: int
+  prefix: int
+  layer_decay: float
+  layer_warmup: float
+  optimizer: Optimizer
+  num_steps: int
+
+  @property
+  def after(self):
+    """Of the parameters that `merged` gives."""
+    return dataclasses.replace(
+        self, way='full') if self.way == 'lora' else self
+
+
+def text_offset(objective):
+  """Special tokens that the trunk reads in front of a text."""
+  first = objective.vocabulary.text_start
+  length = 4
+  stack = jax.jit(objective.read)({
+      'tokens': first + jnp.arange(length, dtype=jnp.int32),
+      'segment_ids': jnp.ones(length, jnp.int32),
+      'positions': jnp.arange(length, dtype=jnp.int32),
+      'flags': jnp.zeros(length, jnp.uint8),
+      'index': jnp.int32(0), 'epoch': jnp.int32(0)})
+  return int(np.flatnonzero(np.asarray(stack['inputs']) == first)[0])
+
+
+def make_init(recipe):
+  """Returns `init(key, trunk) -> state`, pure."""
+
+  def init(key, trunk):
+    width = recipe.objective.model.width
+    task = {'head': {
+        'kernel': 0.02 * jax.random.normal(
+            stream(key, 'head'), (width, recipe.num_outputs)),
+        'bias': jnp.zeros(recipe.num_outputs)}}
+    if recipe.way == 'lora':
+      task['lora'] = _thin(stream(key, 'lora'), trunk, recipe.rank)
+    if recipe.way == 'prefix':
+      table = trunk['token_embedding']['embedding']
+      ids = jax.random.randint(
+          stream(key, 'prefix'), (recipe.prefix,),
+          recipe.objective.vocabulary.text_start,
+          recipe.objective.vocabulary.text_end)
+      task['prefix'] = table[ids] - table[recipe.objective.vocabulary.mask_id]
+    params = {'trunk': trunk, 'task': task}
+    return {'step': jnp.zeros((), jnp.int32), 'params': params,
+            'opt_state': _transform(recipe).init(trained(recipe, params)),
+            'key': key}
+
+  return init
+
+
+def make_step(recipe, offset):
+  """Returns `step(state, batch) -> (state, loss)`, pure.
+
+  Args:
+    recipe: `Recipe`.
+    offset: of `text_offset`.
+  """
+  transform = _transform(recipe)
+
+  def step(state, batch):
+    key = stream(state['key'], 'dropout', state['step'])
+
+    def loss(moving):
+      params = {**state['params'], **moving}
+      each = recipe.task.loss(
+          outputs(recipe, offset, params, batch, key), batch['targets'])
+      weights = batch['weights']
+      return jnp.sum(each * weights) / jnp.maximum(jnp.sum(weights), 1.0)
+
+    moving = trained(recipe, state['params'])
+    value, grads = jax.value_and_grad(loss)(moving)
+    updates, opt_state = transform.update(grads, state['opt_state'], moving)
+    updates = _by_layer(recipe, state['step'], updates)
+    moving = optax.apply_updates(moving, updates)
+    return {**state, 'step': state['step'] + 1, 'opt_state': opt_state,
+            'params': {**state['params'], **moving}}, value
+
+  return step
+
+
+def outputs(recipe, offset, params, batch, key=None):
+  """The head's outputs of a batch of `tasks.batches.collate`.
+
+  Returns:
+    float32 `[batch, outputs]`; `[batch, alternatives]` where there are
+    several; per token `[batch, length, outputs]`.
+  """
+  size, alternatives, length = batch['tokens'].shape
+  tokens = batch['tokens'].reshape(-1, length)
+  real = batch['real'].reshape(-1, length)
+  states, mask = _states(recipe, offset, params, tokens, real, key)
+  head = params['task']['head']
+  if recipe.task.per_token:
+    states = states[:, offset + _prefix(recipe):][:, :length]
+    logits = states @ head['kernel'] + head['bias'][None, None]
+    return jnp.where(real[..., None], logits, -1e9)
+  logits = _pool(recipe.pooling, states, mask) @ head['kernel'] + (
+      head['bias'][None])
+  if alternatives == 1:
+    return logits
+  there = jnp.any(batch['real'], -1)
+  return jnp.where(there, logits.reshape(size, alternatives), -1e9)
+
+
+def merged(recipe, params):
+  """Parameters in which the trunk alone is what the way made of it."""
+  task = dict(params['task'])
+  return {'trunk': _adapted(recipe, params), 'task': {
+      name: value for name, value in task.items() if name != 'lora'}}
+
+
+def _prefix(recipe):
+  return recipe.prefix if recipe.way == 'prefix' else 0
+
+
+def _states(recipe, offset, params, tokens, real, key):
+  objective, count = recipe.objective, _prefix(recipe)
+  model = objective.model
+  if count:
+    tokens = jnp.pad(tokens, ((0, 0), (count, 0)),
+                     constant_values=objective.vocabulary.mask_id)
+    real = jnp.pad(real, ((0, 0), (count, 0)), constant_values=True)
+  rows, length = tokens.shape
+  segments = real.astype(jnp.int32)
+  windows = {
+      'tokens': tokens, 'segment_ids': segments,
+      'positions': jnp.arange(length, dtype=jnp.int32)[None] * segments,
+      'flags': jnp.zeros((rows, length), jnp.uint8),
+      'index': jnp.zeros(rows, jnp.int32), 'epoch': jnp.zeros(rows, jnp.int32)}
+  drops = model.dropout or model.attention_dropout
+  keys = (jax.random.split(key, rows) if key is not None and drops else None)
+  vectors = None
+  if count:
+    read = jax.eval_shape(jax.vmap(objective.read), windows)['inputs'].shape[1]
+    prefix = params['task']['prefix']
+    vectors = jnp.zeros((rows, read, prefix.shape[-1])).at[
+        :, offset:offset + count].set(prefix[None])
+  states, mask = objective.features(
+      {'trunk': _adapted(recipe, params)}, windows, keys, vectors)
+  return states.astype(jnp.float32), mask
+
+
+def _pool(pooling, states, mask):
+  """One vector of each text, `[batch, width]`."""
+  if pooling == 'first':
+    return states[:, 0]
+  if pooling == 'last':
+    last = jnp.maximum(jnp.sum(mask, 1) - 1, 0)
+    return jnp.take_along_axis(states, last[:, None, None], 1)[:, 0]
+  weights = mask[..., None].astype(jnp.float32)
+  return jnp.sum(states * weights, 1) / jnp.maximum(jnp.sum(weights, 1), 1.0)
+
+
+def trained(recipe, params):
+  """The part of a trial's parameters that is trained."""
+  return params if recipe.way == 'full' else {'task': params['task']}
+
+
+def _transform(recipe):
+  return optimizers.make(recipe.optimizer, recipe.num_steps,
+                         optimizers.hparams(recipe.optimizer))
+
+
+# --- layers ------------------------------------------------------------------
+
+
+def _by_layer(recipe, step, updates):
+  """Updates with each layer's own factor of the learning rate."""
+  if 'trunk' not in updates or (
+      recipe.layer_decay == 1 and not recipe.layer_warmup):
+    return updates
+  warmup = max(recipe.optimizer.warmup_steps, 1)
+
+  def factor(below):
+    decay = recipe.layer_decay ** below
+    longer = warmup * (1 + recipe.layer_warmup * below)
+    common = jnp.minimum((step + 1) / warmup, 1.0)
+    return decay * jnp.minimum((step + 1) / longer, 1.0) / common
+
+  depth = recipe.objective.model.depth
+  def rule(path, leaf):
+    below = jnp.asarray(layers_below(path, leaf, depth), jnp.float32)
+    return leaf * factor(below)
+
+  return {**updates, 'trunk': jax.tree_util.tree_map_with_path(
+      rule, updates['trunk'])}
+
+
+def layers_below(path, leaf, depth):
+  """How far below the head a leaf of the trunk is: 1 for the last layer,
+  `depth` + 1 for embeddings; of scanned layers `[depth, 1, ...]`."""
+  names = [str(getattr(part, 'key', part)) for part in path]
+  if 'layers' in names:
+    return np.arange(leaf.shape[0], 0, -1).reshape(
+        (-1,) + (1,) * (leaf.ndim - 1))
+  for name in names:
+    number = re.fullmatch(r'layer_(\d+)', name)
+    if number:
+      return depth - int(number[1])
+  if any('embedding' in name or name == 'inputs' for name in names):
+    return depth + 1
+  return 0 if 'final_norm' in names else 1
+
+
+# --- LoRA --------------------------------------------------------------------
+
+
+def _kernels(trunk):
+  """`{dotted name: (leading axes, inputs, outputs)}` of the layers' kernels.
+  """
+  leaves = jax.tree_util.tree_leaves_with_path(trunk)
+  axes = jax.tree_util.tree_leaves(
+      optimizers.matrices(trunk), is_leaf=lambda x: x is None
+      or isinstance(x, optax.contrib.MuonDimensionNumbers))
+  found = {}
+  for (path, leaf), one in zip(leaves, axes, strict=True):
+    if one is None:
+      continue
+    inputs, outs = (
+        [leaf.shape[axis] for axis in group]
+        for group in (one.reduction_axis, one.output_axis))
+    lead = leaf.shape[:leaf.ndim - len(inputs) - len(outs)]
+    found[_name(path)] = lead, math.prod(inputs), math.prod(outs)
+  return found
+
+
+def _name(path):
+  return jax.tree_util.keystr(path, simple=True, separator='.')
+
+
+def _thin(key, trunk, rank):
+  """LoRA's two matrices for each kernel; the second starts at 0."""
+  return {name: {
+      'a': jax.random.normal(stream(key, name), (*lead, inputs, rank))
+           / math.sqrt(inputs),
+      'b': jnp.zeros((*lead, rank, outs))}
+          for name, (lead, inputs, outs) in _kernels(trunk).items()}
+
+
+def _adapted(recipe, params):
+  """The trunk with what LoRA adds."""
+  if recipe.way != 'lora':
+    return params['trunk']
+  thin = params['task']['lora']
+
+  def rule(path, leaf):
+    if _name(path) not in thin:
+      return leaf
+    one = thin[_name(path)]
+    return leaf + 2.0 * (one['a'] @ one['b']).reshape(leaf.shape)
+
+  return jax.tree_util.tree_map_with_path(rule, params['trunk'])
+
+
+def fresh(objective, key):
+  """All networks of a trunk that was never trained."""
+  return meta.unbox(objective.init(stream(key, 'params')))

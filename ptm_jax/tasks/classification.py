@@ -1,0 +1,110 @@
+"""A text, or a pair of texts, and one of several answers."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ptm_jax.tasks import base, rows, scores
+
+
+class Classification(base.FineTuned):
+  """One label for one or two texts.
+
+  A layout's columns: `text`, `second` where there are two, and `label`.
+  """
+
+  def example(self, row, columns, where):
+    texts = tuple(str(rows.cell(row, columns[name], where))
+                  for name in ('text', 'second') if name in columns)
+    return base.Example(
+        texts, str(rows.cell(row, columns['label'], where)).strip(), where)
+
+  def settled(self, train, test):
+    labels = self.labels or tuple(sorted({one.label for one in train}))
+    sort = ('one of the published labels' if self.labels
+            else 'a label of the training data')
+    return (base.numbered(train, labels, sort),
+            base.numbered(test, labels, sort), labels)
+
+  def rows(self, tokenizer, examples, room):
+    separator = tokenizer.vocabulary.sep_id
+    found = []
+    for number, one in enumerate(examples):
+      ids, cut = base.encode(tokenizer, one.texts, room, separator)
+      found.append(base.Row((ids,), self.target(one.label), number, cut))
+    return found
+
+  def target(self, label):
+    """What the loss compares with."""
+    return np.int32(label)
+
+  def num_outputs(self, labels):
+    return len(labels)
+
+  def loss(self, logits, targets):
+    return optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+
+  def predict(self, logits, rows, examples, labels):
+    del rows, examples
+    return [labels[number] for number in np.argmax(np.stack(logits), -1)]
+
+  def score(self, predictions, examples, labels):
+    return scores.of_labels(
+        self.metrics, [one.label for one in examples],
+        [labels.index(one) for one in predictions], labels)
+
+  def constant(self, train, labels):
+    return labels[np.argmax(np.bincount([one.label for one in train]))]
+
+
+class MultiLabel(Classification):
+  """Any number of labels for one or two texts, in one column with commas
+  between them; an empty column is none of them."""
+
+  metrics = ('micro_f1', 'macro_f1', 'exact_match')
+
+  def settled(self, train, test):
+    labels = self.labels or tuple(sorted(
+        {name for one in train for name in _names(one.label)}))
+    return _marked(train, labels), _marked(test, labels), labels
+
+  def target(self, label):
+    return np.asarray(label, np.float32)
+
+  def loss(self, logits, targets):
+    return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, targets), -1)
+
+  def predict(self, logits, rows, examples, labels):
+    del rows, examples
+    return [[name for name, mark in zip(labels, one > 0, strict=True) if mark]
+            for one in logits]
+
+  def score(self, predictions, examples, labels):
+    found = [[int(name in one) for name in labels] for one in predictions]
+    return scores.of_marks(
+        self.metrics, np.asarray([one.label for one in examples]),
+        np.asarray(found))
+
+  def constant(self, train, labels):
+    shares = np.mean([one.label for one in train], 0)
+    return [name for name, share in zip(labels, shares, strict=True)
+            if share > 0.5]
+
+
+def _names(label):
+  return [name.strip() for name in label.split(',') if name.strip()]
+
+
+def _marked(examples, labels):
+  """Examples with a mark, 0 or 1, for each label."""
+  found = []
+  for one in examples:
+    names = [base.numbered([dataclasses.replace(one, label=name)], labels,
+                           'a known label')[0].label
+             for name in _names(one.label)]
+    marks = np.zeros(len(labels), np.int64)
+    marks[names] = 1
+    found.append(dataclasses.replace(one, label=tuple(marks.tolist())))
+  return found

@@ -1,0 +1,61 @@
+"""`finetune`: a trunk and a task."""
+
+import dataclasses
+
+from ptm_jax.errors import ConfigError
+from ptm_jax.finetune_config import Settings
+
+_HELP = {
+    'task': 'name of the task; `list tasks` has them',
+    'data_dir': "folder of the task's published files; none for embedded ones",
+    'way': 'full, lora or prefix',
+    'seeds': 'trials, with seeds 0, 1, ...',
+    'epochs': 'passes over the training data',
+    'batch_size': 'rows in an update',
+    'learning_rate': 'at its peak',
+    'weight_decay': 'decoupled',
+    'warmup': 'share of the updates in which the learning rate rises',
+    'max_length': 'tokens of a row, special ones included',
+    'max_train': 'training examples at most; 0: all',
+    'max_test': 'test examples at most; 0: all',
+    'pooling': "mean, first or last: the state that stands for a text",
+    'layer_decay': 'factor of the learning rate for each layer further down',
+    'layer_warmup': 'how much longer each layer further down warms up',
+    'lora_rank': "of LoRA's matrices",
+    'prefix_length': 'vectors in front of the text, way prefix',
+    'from_scratch': 'start from an untrained trunk, for comparison',
+    'drop_leaked': 'leave training examples out that are test examples too',
+    'truncate': 'cut texts that are too long; --notruncate refuses them',
+}
+
+
+class Verb:
+  """Fine-tunes a trunk on a task, several seeds; the same command resumes it.
+  """
+
+  takes_config = False
+  flags = {
+      'checkpoint': ('', "folder of the trunk's run"),
+      'workdir': ('', 'folder of the fine-tuning: a folder for each seed'),
+      **{field.name: (
+          '' if field.default is dataclasses.MISSING else field.default,
+          _HELP[field.name]) for field in dataclasses.fields(Settings)}}
+
+  @staticmethod
+  def run(flags):
+    for name in 'checkpoint', 'task', 'workdir':
+      if not getattr(flags, name):
+        raise ConfigError(f'--{name} is missing')
+    from ptm_jax import setup_jax
+    setup_jax.configure()
+    from ptm_jax import finetune
+    settings = Settings(**{field.name: getattr(flags, field.name)
+                           for field in dataclasses.fields(Settings)})
+    results = finetune.finetune(flags.checkpoint, settings, flags.workdir)
+    for name, one in results['estimates'].items():
+      width = one['half_width']
+      print(f'{settings.task}/{name}: {one["mean"]:.4f}'
+            + (f' ± {width:.4f}' if width is not None else '')
+            + (f' (the same answer to all: {results["constant"][name]:.4f})'
+               if results['constant'] else ''))
+    print(f'report: {flags.workdir}/report.html')

@@ -1,0 +1,225 @@
+"""Fine-tuning: it learns, resumes with the same bits, and is a checkpoint."""
+
+import contextlib
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import ptm_jax
+from ptm_jax import finetune, finetune_step
+from ptm_jax.__main__ import main
+from ptm_jax.errors import ConfigError, DataError, Stopped
+from ptm_jax.finetune_config import Settings
+from ptm_jax.find import find
+from ptm_jax.optimizers import schedule
+from ptm_jax.tasks import base
+from tests.tasks.runs import cola, tokenizer, untrained_run, write
+
+# One compiled shape for all tests of this file.
+QUICK = dict(task='cola', seeds=2, epochs=6, batch_size=8, learning_rate=1e-2,
+             max_length=16)
+
+
+@pytest.fixture(scope='module')
+def trunk(tmp_path_factory):
+  return untrained_run(tmp_path_factory.mktemp('trunk'))
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+  return cola(tmp_path_factory.mktemp('cola'))
+
+
+@pytest.fixture(scope='module')
+def tuned(trunk, data, tmp_path_factory):
+  path = tmp_path_factory.mktemp('tuned') / 'run'
+  results = finetune.finetune(
+      trunk, Settings(data_dir=str(data), **QUICK), path, say=str)
+  return path, results
+
+
+def test_it_learns_and_says_how_sure_it_is(tuned):
+  path, results = tuned
+  assert results['estimates']['accuracy']['mean'] == 1.0
+  assert results['constant']['accuracy'] == 0.5
+  assert len(results['runs']) == results['estimates']['matthews']['seeds'] == 2
+  report = (path / 'report.md').read_text()
+  assert 'cola: matthews 1.000' in report and 'above the 0.000' in report
+  lines = (path / 'seed-1' / 'predictions.jsonl').read_text().splitlines()
+  first = json.loads(lines[0])
+  assert first['where'].endswith('dev.tsv.gz line 1')
+  assert [json.loads(line)['prediction'] for line in lines] == [
+      str(number % 2) for number in range(100, 116)]
+
+
+def test_it_is_a_checkpoint(tuned, trunk):
+  path, _ = tuned
+  run, before = ptm_jax.load(path / 'seed-0'), ptm_jax.load(trunk)
+  assert run.params['task']['head']['kernel'].shape == (16, 2)
+  states, _ = run.apply(['array data'])
+  assert states.shape[2] == 16
+  # The heads of pre-training are there, as they were.
+  jax.tree.map(np.testing.assert_array_equal, run.params['head'],
+               before.params['head'])
+  assert np.any(states != before.apply(['array data'])[0])
+
+
+@pytest.mark.slow
+def test_a_fine_tuned_trunk_is_fine_tuned_again(tuned, data, tmp_path):
+  path, _ = tuned
+  again = finetune.finetune(
+      path / 'seed-0', Settings(data_dir=str(data), **{**QUICK, 'epochs': 1}),
+      tmp_path / 'again', say=str)
+  assert again['estimates']['accuracy']['mean'] > 0.8
+
+
+class StopAt:
+  """Signals that come at an update."""
+
+  def __init__(self, update):
+    self.asked, self.update = 0, update
+
+  @property
+  def received(self):
+    self.asked += 1
+    return 'SIGTERM' if self.asked > self.update else ''
+
+  def deferred(self):
+    return contextlib.nullcontext()
+
+
+@pytest.mark.parametrize(
+    'way', ['full', pytest.param('lora', marks=pytest.mark.slow)])
+def test_a_stopped_run_ends_with_the_same_bits(
+    way, tuned, trunk, data, tmp_path, monkeypatch):
+  settings = Settings(data_dir=str(data), **{**QUICK, 'way': way})
+  path = tuned[0] if way == 'full' else tmp_path / 'whole'
+  if way != 'full':
+    finetune.finetune(trunk, settings, path, say=str)
+  with monkeypatch.context() as patch:
+    patch.setattr(finetune.signals, 'watch',
+                  lambda: contextlib.nullcontext(StopAt(40)))
+    with pytest.raises(Stopped, match='its state saved'):
+      finetune.finetune(trunk, settings, tmp_path / 'run', say=str)
+  said = []
+  finetune.finetune(trunk, settings, tmp_path / 'run', say=said.append)
+  assert any(line.startswith('going on from step') for line in said)
+  for seed in 'seed-0', 'seed-1':
+    jax.tree.map(np.testing.assert_array_equal,
+                 ptm_jax.load(path / seed).params,
+                 ptm_jax.load(tmp_path / 'run' / seed).params)
+    # Killed between the last save and the results, it is scored again.
+    (tmp_path / 'run' / seed / 'results.json').unlink()
+  (tmp_path / 'run' / 'results.json').unlink()
+  again = finetune.finetune(trunk, settings, tmp_path / 'run', say=str)
+  assert again['runs'][0]['metrics']['cola/accuracy'] > 0.5
+
+
+def test_another_setting_needs_another_folder(tuned, trunk, data):
+  with pytest.raises(ConfigError, match='epochs was 6, is 7'):
+    finetune.finetune(trunk, Settings(data_dir=str(data), **{
+        **QUICK, 'epochs': 7}), tuned[0])
+
+
+def test_leaks_are_counted_and_left_out(trunk, tmp_path):
+  lines = ['x\t1\t\tarray data', 'x\t0\t*\tnone data', 'x\t1\t\tarray shape']
+  write(tmp_path, 'train.tsv', lines)
+  write(tmp_path, 'dev.tsv', lines[1:2] * 2 + ['x\t1\t\tarray axis'])
+  run, said = ptm_jax.load(trunk), []
+  def prepared(**options):
+    settings = Settings(data_dir=str(tmp_path), **QUICK, **options)
+    task = find('tasks', 'cola')()
+    return finetune.prepare(task, task.read(str(tmp_path)), run, trunk,
+                            settings, said.append)
+  kept = prepared()
+  assert kept.facts['test_in_train'] == 2 and len(kept.train) == 3
+  assert '2 of 3 test examples occur' in said[0]
+  dropped = prepared(drop_leaked=True)
+  assert dropped.facts['train_dropped'] == 1 and len(dropped.train) == 2
+  assert dropped.facts['test_used'] == 3
+
+
+def test_a_text_that_is_too_long_is_cut_and_counted_or_refused(
+    trunk, tmp_path):
+  write(tmp_path, 'train.tsv', ['x\t1\t\tarray', 'x\t0\t\t' + 'none ' * 30])
+  write(tmp_path, 'dev.tsv', ['x\t1\t\tarray data'])
+  run, said = ptm_jax.load(trunk), []
+  task = find('tasks', 'cola')()
+  examples = task.read(str(tmp_path))
+  settings = Settings(data_dir=str(tmp_path), **QUICK)
+  found = finetune.prepare(task, examples, run, trunk, settings, said.append)
+  assert found.facts['train_truncated'] == 1
+  assert len(found.train[1].tokens[0]) == 14
+  assert 'longer than 14 tokens' in said[0]
+  with pytest.raises(DataError, match='train.tsv line 2 has more than the 14'):
+    finetune.prepare(task, examples, run, trunk, dataclasses.replace(
+        settings, truncate=False), said.append)
+
+
+@pytest.mark.parametrize('lines,said', [
+    (['x\t1\tarray'], 'train.tsv line 1 has 3 columns, 4 are expected'),
+    (['x\t2\t\tarray'], "train.tsv line 1: label '2' is not one of"),
+    ([], 'train.tsv holds no example'),
+])
+def test_bad_data_ends_with_3_and_writes_nothing(
+    lines, said, trunk, tmp_path, capsys):
+  write(tmp_path / 'data', 'train.tsv', lines)
+  write(tmp_path / 'data', 'dev.tsv', ['x\t1\t\tarray'])
+  code = main(['finetune', f'--checkpoint={trunk}', '--task=cola',
+               f'--data_dir={tmp_path / "data"}',
+               f'--workdir={tmp_path / "run"}'])
+  error = capsys.readouterr().err
+  assert code == 3 and said in error and error.count('\n') == 1
+  assert not (tmp_path / 'run').exists()
+
+
+def test_pairs_are_cut_at_the_longer():
+  def encoded(first, second, room):
+    ids, cut = base.encode(tokenizer(), (first, second), room, 6)
+    return ''.join('|' if one == 6 else tokenizer().decode([one])
+                   for one in ids.tolist()), cut
+  # One token a letter here.
+  assert encoded('qq', 'zz', 5) == ('qq|zz', False)
+  assert encoded('qqqqqq', 'zz', 5) == ('qq|zz', True)
+  assert encoded('qq', 'zzzzzz', 7) == ('qq|zzzz', True)
+  assert encoded('qqqqqq', 'zzzzzz', 7) == ('qqq|zzz', True)
+
+
+def test_layers_further_down_learn_more_slowly(trunk):
+  run = ptm_jax.load(trunk)
+  optimizer = finetune_step.Optimizer(learning_rate=0.1, warmup_steps=4)
+  recipe = finetune_step.Recipe(
+      find('tasks', 'cola')(), run.objective, 2, 'full', 'mean', 2, 2, 0.5,
+      1.0, optimizer, 10)
+  ones = {'trunk': jax.tree.map(np.ones_like, run.params['trunk']),
+          'task': np.ones(1)}
+  found = finetune_step._by_layer(recipe, 1, ones)
+  def factor(*names):
+    tree = found['trunk']
+    for name in names:
+      tree = tree[name]
+    return float(jax.tree.leaves(tree)[0].ravel()[0])
+  # Of 2 layers: the last is 1 below the head, the embeddings 3. In the second
+  # of 4 updates of warm-up it is 2/4 for the head, 2/8 a layer below.
+  assert factor('stack', 'final_norm') == 1
+  assert factor('stack', 'layer_1') == pytest.approx(0.5 * (2 / 8) / (2 / 4))
+  assert factor('token_embedding') == pytest.approx(
+      0.5**3 * (2 / 16) / (2 / 4))
+  assert float(found['task'][0]) == 1
+  assert schedule(optimizer, 10)(1) == 0.5
+
+
+def test_of_two_texts_the_second_has_its_own_type(tmp_path):
+  run = ptm_jax.load(untrained_run(
+      tmp_path, 'next_sentence', num_token_types=2))
+  windows = {name: np.asarray([values], np.int32) for name, values in {
+      'tokens': [8, 9, 6, 8, 0], 'segment_ids': [1, 1, 1, 1, 0],
+      'positions': [0, 1, 2, 3, 0]}.items()}
+  windows.update(index=np.zeros(1, np.int32), epoch=np.zeros(1, np.int32),
+                 flags=np.zeros((1, 5), np.uint8))
+  stack = run.objective._stack_of_text(windows)
+  assert stack['inputs'].tolist() == [[5, 8, 9, 6, 8, 6, 0]]
+  assert stack['token_types'].tolist() == [[0, 0, 0, 0, 1, 1, 0]]
