@@ -22,6 +22,7 @@ FOLDERS = {
     'tasks': ('tasks', 'Task'),
     'sources': ('sources', 'Source'),
     'verbs': ('verbs', 'Verb'),
+    'convert': ('convert', 'Family'),
 }
 _ROOT = pathlib.Path(__file__).parent
 

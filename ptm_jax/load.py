@@ -1,4 +1,4 @@
-"""A trained run back in memory: `ptm_jax.load(path)`.
+"""A trained run or a published model in memory: `ptm_jax.load(path)`.
 
     import ptm_jax
     run = ptm_jax.load('runs/bert')
@@ -16,6 +16,7 @@ from flax.core import meta
 
 from ptm_jax import config, serialize
 from ptm_jax.checkpoint import Checkpoints
+from ptm_jax.convert import folder, published, tensors
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.step import make_hparams, make_init
@@ -23,14 +24,15 @@ from ptm_jax.step import make_hparams, make_init
 
 @dataclasses.dataclass
 class Loaded:
-  """A run that was trained here.
+  """A run that was trained here, or a published model as if it had been.
 
   Attributes:
     config: `config.Experiment`, as the run resolved it.
     tokenizer: `data.tokenizer.Tokenizer`.
     objective: the bound objective.
-    params: by network; `params['trunk']` is what transfers.
-    step: updates behind these parameters.
+    params: by network; `params['trunk']` is what transfers. A published model
+      may lack some of its objective's networks.
+    step: updates behind these parameters; 0 for a published model.
   """
 
   config: config.Experiment
@@ -84,18 +86,31 @@ def encode_windows(tokenizer, texts, length=None):
 
 
 def load(path, step=None):
-  """Loads a run from its work directory.
+  """Loads a run, or a published model.
 
   Args:
-    path: a work directory with `config.json`, `tokenizer/`, `checkpoints/`.
-    step: which checkpoint; None takes the newest good one.
+    path: a work directory with `config.json`, `tokenizer/`, `checkpoints/`;
+      what `convert` made of a published model; or that model's own folder.
+    step: which checkpoint of a run; None takes the newest good one.
 
   Raises:
     ConfigError: there is no readable `config.json`.
     CheckpointError: there is no usable checkpoint.
   """
   path = pathlib.Path(path)
+  if published.is_one(path):
+    model = published.open_folder(path)
+    return Loaded(model.settings, model.tokenizer, model.objective,
+                  model.params(), 0)
   settings = serialize.read(path / 'config.json', config.Experiment)
+  if tensors.found(path):
+    tokenizer = published.read_tokenizer(path / 'tokenizer')
+    objective = settings.objective.bind(
+        settings.model, published.vocabulary(
+            tokenizer, published.origin(path).get('config', {})),
+        settings.data.raw_length)
+    return Loaded(settings, tokenizer, objective,
+                  folder.read_params(path, objective), 0)
   tokenizer = Tokenizer.load(path / 'tokenizer')
   objective = settings.objective.bind(
       settings.model, tokenizer.vocabulary, settings.data.raw_length)

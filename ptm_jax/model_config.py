@@ -18,16 +18,24 @@ class Model:
     width: of the residual stream.
     num_heads: attention heads; must divide `width`.
     num_kv_heads: heads of keys and values; None means `num_heads`.
+    head_dim: width of a head; None means width / num_heads.
     mlp_dim: hidden width of the feed-forward; None means 4 x width.
     activation: 'gelu' (exact), 'gelu_tanh', 'relu', 'silu', or the gated
       'swiglu', 'geglu'.
     norm: 'layer' or 'rms'.
+    norm_epsilon: added to the variance before its root.
     norm_position: 'pre' or 'post' (of the residual sum).
     embedding_norm: whether the summed embeddings are normalised.
     positions: 'learned', 'sinusoidal', 'rotary', 't5' (relative bias),
       'alibi', 'transformer_xl' or 'disentangled' (see `models.relative`) or
       'none'.
     max_length: positions a stack can see, special tokens included.
+    position_offset: rows of a learned table before that of position 0, which
+      nothing reads (RoBERTa's and BART's tables).
+    rotary_base: of the wavelengths of 'rotary' positions.
+    attention_window: tokens up to and including its own that a causal query
+      sees in the layers with a window; None means all.
+    window_every: of so many layers the last has the window; 1 means all.
     num_token_types: rows of the segment embedding; 0 means none.
     embedding_width: width of a factorised embedding; None means `width`.
     enhanced_decoder: whether the last layer is DeBERTa's, which alone learns
@@ -38,8 +46,11 @@ class Model:
     router_jitter: relative size of the noise of what the router reads.
     balance_weight: factor of the loss that balances the experts.
     scale_embeddings: whether embeddings are multiplied by sqrt(width).
+    scale_head: whether states are divided by sqrt(width) before a tied
+      vocabulary head (T5 v1.0).
     share_layers: whether all layers of a stack share their parameters.
     use_bias: whether dense layers and layer norms have biases.
+    qkv_bias: whether queries, keys and values do; None means `use_bias`.
     dropout: fraction dropped from embeddings and residual branches.
     attention_dropout: fraction of attention weights dropped.
     scale_attention: whether scores are divided by sqrt(head_dim).
@@ -57,13 +68,19 @@ class Model:
   width: int = 64
   num_heads: int = 2
   num_kv_heads: int | None = None
+  head_dim: int | None = None
   mlp_dim: int | None = None
   activation: str = 'gelu'
   norm: str = 'layer'
+  norm_epsilon: float = 1e-6
   norm_position: str = 'pre'
   embedding_norm: bool = False
   positions: str = 'learned'
   max_length: int = 512
+  position_offset: int = 0
+  rotary_base: float = 10_000.0
+  attention_window: int | None = None
+  window_every: int = 1
   num_token_types: int = 0
   embedding_width: int | None = None
   enhanced_decoder: bool = False
@@ -72,8 +89,10 @@ class Model:
   router_jitter: float = 0.01
   balance_weight: float = 0.01
   scale_embeddings: bool = False
+  scale_head: bool = False
   share_layers: bool = False
   use_bias: bool = True
+  qkv_bias: bool | None = None
   dropout: float = 0.0
   attention_dropout: float = 0.0
   scale_attention: bool = True
@@ -99,10 +118,14 @@ class Model:
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
     checks.choices(self, 'model', self._CHOICES)
-    checks.positive(self, 'model', 'depth', 'width', 'num_heads', 'max_length')
+    checks.positive(self, 'model', 'depth', 'width', 'num_heads', 'max_length',
+                    'norm_epsilon', 'rotary_base', 'window_every')
     if self.depth > 10_000:  # every layer is traced
       raise ConfigError(f'model.depth={self.depth}: the limit is 10,000')
-    if self.width % self.num_heads:
+    if self.position_offset < 0:
+      raise ConfigError(f'model.position_offset={self.position_offset} is '
+                        'negative; 0 means none')
+    if self.head_dim is None and self.width % self.num_heads:
       raise ConfigError(
           f'model.num_heads={self.num_heads} does not divide model.width='
           f'{self.width}: choose a divisor, such as '
@@ -111,15 +134,16 @@ class Model:
     if kv_heads < 1 or self.num_heads % kv_heads:
       raise ConfigError(f'model.num_kv_heads={kv_heads} must divide '
                         f'model.num_heads={self.num_heads}')
-    for name in 'mlp_dim', 'embedding_width':
+    for name in ('mlp_dim', 'embedding_width', 'head_dim',
+                 'attention_window'):
       if getattr(self, name) is not None:
         checks.positive(self, 'model', name)
     if self.positions == 'transformer_xl' and self.width % 2:
       raise ConfigError(f'model.positions=transformer_xl needs an even width, '
                         f'found model.width={self.width}')
-    if self.positions == 'rotary' and (self.width // self.num_heads) % 2:
+    if self.positions == 'rotary' and self.head_width % 2:
       raise ConfigError(f'model.positions=rotary needs an even head width, '
-                        f'found {self.width // self.num_heads}')
+                        f'found {self.head_width}')
     if self.positions == 'disentangled' and kv_heads != self.num_heads:
       raise ConfigError('model.positions=disentangled needs keys for every '
                         f'head, found model.num_kv_heads={kv_heads}')
@@ -142,9 +166,19 @@ class Model:
       raise ConfigError(
           'model.num_experts is for layers that differ, every second of them: '
           'not with share_layers, scan_layers or enhanced_decoder')
+    if self.attention_window and self.window_every > 1 and (
+        self.share_layers or self.scan_layers):
+      raise ConfigError(
+          f'model.window_every={self.window_every} is for layers that differ: '
+          'not with share_layers or scan_layers')
     if self.num_token_types < 0:
       raise ConfigError(f'model.num_token_types={self.num_token_types} is '
                         'negative; 0 means none')
+
+  @property
+  def head_width(self):
+    """Width of an attention head."""
+    return self.head_dim or self.width // self.num_heads
 
   def check_form(self):
     """Raises ConfigError if the blocks cannot take the settled `form`."""
@@ -156,6 +190,9 @@ class Model:
       raise ConfigError(
           f'model.num_experts needs a stack of 2 or more layers, found model.'
           f'form={self.form} with model.depth={self.depth}')
+    if self.attention_window and self.form != 'decoder':
+      raise ConfigError('model.attention_window is for model.form=decoder, '
+                        f'not {self.form}')
     if self.form == 'two_tower' and (self.width % 2 or self.num_heads % 2):
       raise ConfigError(
           f'model.width={self.width} and num_heads={self.num_heads} must be '

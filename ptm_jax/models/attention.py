@@ -34,6 +34,8 @@ class Structure:
       are seen by every query.
     visibility: bool `[batch, query, key]` or None, True = may attend.
     causal: static; a query sees keys at or before its own index.
+    query_places: int32 `[batch, query]` or None: the queries' indices where
+      they are read one by one, from a cache.
     window: static; largest index distance seen, or None.
     num_segments: static; above 1, rows are segments of longer texts that also
       see the segment before them, whose keys come first (`models.memory`).
@@ -43,6 +45,7 @@ class Structure:
   key_segments: jax.Array | None = None
   prefix_length: jax.Array | None = None
   visibility: jax.Array | None = None
+  query_places: jax.Array | None = None
   causal: bool = flax.struct.field(pytree_node=False, default=False)
   window: int | None = flax.struct.field(pytree_node=False, default=None)
   num_segments: int = flax.struct.field(pytree_node=False, default=1)
@@ -57,6 +60,8 @@ def dense_mask(structure, query_length, key_length):
   """
   mask = jnp.ones((1, query_length, key_length), bool)
   rows = jnp.arange(query_length)[None, :, None]
+  if structure.query_places is not None:
+    rows = structure.query_places[:, :, None]
   columns = jnp.arange(key_length)[None, None, :]
   if structure.causal:
     seen = columns <= rows
@@ -205,18 +210,21 @@ class Attention(nn.Module):
       `[batch, query, width]`.
     """
     model = self.model
-    head_dim = model.width // model.num_heads
+    head_dim = model.head_width
     kv_heads = model.num_kv_heads or model.num_heads
-    query = Dense(model, (model.num_heads, head_dim),
-                  ('embed', 'heads', 'head_dim'), name='query')(x)
-    key = Dense(model, (kv_heads, head_dim),
-                ('embed', 'kv', 'head_dim'), name='key')(context)
-    value = Dense(model, (kv_heads, head_dim),
-                  ('embed', 'kv', 'head_dim'), name='value')(context)
+
+    def project(name, heads, axis, y):
+      return Dense(model, (heads, head_dim), ('embed', axis, 'head_dim'),
+                   bias=model.qkv_bias, name=name)(y)
+
+    query = project('query', model.num_heads, 'heads', x)
+    key = project('key', kv_heads, 'kv', context)
+    value = project('value', kv_heads, 'kv', context)
     scale = 1 / math.sqrt(head_dim) if model.scale_attention else 1.0
     if positions is not None:
       if model.positions == 'rotary':
-        query, key = rotate(query, positions), rotate(key, places)
+        query, key = (rotate(query, positions, model.rotary_base),
+                      rotate(key, places, model.rotary_base))
       elif model.positions == 'disentangled':
         scale /= math.sqrt(3)  # the scores are three sums of products
         bias = scale * DisentangledScores(model, name='disentangled')(

@@ -13,8 +13,7 @@ class LMHead(nn.Module):
   the loss computes in chunks.
 
   T5 v1.0 multiplies the states by width**-0.5 before its tied table, whose
-  entries are of order 1. Nothing here does: `config.Model.scale_embeddings`
-  with a table stored smaller by sqrt(width) is the same function.
+  entries are of order 1 (`config.Model.scale_head`).
 
   Attributes:
     model: `config.Model`.
@@ -56,6 +55,8 @@ class LMHead(nn.Module):
       embedding = self.param(
           'table', param_init(normal(model), 'vocab', 'embed'),
           (self.vocab_size, width), model.param_dtype)
+    elif model.scale_head:
+      x = x * jnp.asarray(model.width ** -0.5, x.dtype)
     bias = None
     if self.bias:
       bias = self.param(
@@ -127,6 +128,19 @@ class TokenClassifier(nn.Module):
                 name='transform')(x))
     return Dense(model, (self.num_classes,), ('embed', 'classes'),
                  name='classifier')(x)
+
+
+class Pooler(nn.Module):
+  """A vector of a sequence from its first state: dense and tanh, as published
+  encoders bring it from their own pre-training."""
+
+  model: object
+
+  @nn.compact
+  def __call__(self, hidden):
+    """`[batch, n, width]` -> `[batch, width]`."""
+    return jnp.tanh(Dense(self.model, (self.model.width,),
+                          ('embed', 'embed_out'), name='dense')(hidden[:, 0]))
 
 
 class PooledClassifier(nn.Module):

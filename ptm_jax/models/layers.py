@@ -82,12 +82,14 @@ class Dense(nn.Module):
     features: output axes.
     names: logical names of the kernel's axes, inputs first.
     scale: factor of the initial standard deviation.
+    bias: whether there is one; None means what the model says.
   """
 
   model: object
   features: tuple[int, ...]
   names: tuple[str, ...]
   scale: float = 1.0
+  bias: bool | None = None
 
   @nn.compact
   def __call__(self, x):
@@ -101,7 +103,7 @@ class Dense(nn.Module):
             tuple(range(num_inputs)))
     y = jax.lax.dot_general(
         x.astype(dtype), kernel.astype(dtype), (axes, ((), ())))
-    if self.model.use_bias:
+    if self.model.use_bias if self.bias is None else self.bias:
       bias = self.param(
           'bias', param_init(nn.initializers.zeros, *self.names[num_inputs:]),
           self.features, param_dtype)
@@ -127,7 +129,7 @@ class Norm(nn.Module):
     if layer:
       x32 = x32 - jnp.mean(x32, -1, keepdims=True)
     variance = jnp.mean(jnp.square(x32), -1, keepdims=True)
-    y = x32 * jax.lax.rsqrt(variance + 1e-6)
+    y = x32 * jax.lax.rsqrt(variance + model.norm_epsilon)
     shape, expand = x.shape[-1:], tuple(range(x.ndim - 1))
     scale = self.param('scale', param_init(nn.initializers.ones, 'norm'),
                        shape, model.param_dtype)

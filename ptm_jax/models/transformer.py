@@ -37,6 +37,7 @@ class Block(nn.Module):
   model: object
   cross: bool = False
   experts: bool = False
+  window: int | None = None
 
   @nn.compact
   def __call__(self, x, index, shared):
@@ -69,6 +70,8 @@ class Block(nn.Module):
       return None if keys is None else stream(keys, name)
 
     structure = shared['structure']
+    if self.window:
+      structure = structure.replace(window=self.window - 1)
 
     def context(y):
       if structure.num_segments > 1:
@@ -104,8 +107,9 @@ class Stack(nn.Module):
   def __call__(self, x, shared):
     model = self.model
     block = nn.remat(Block) if model.remat else Block
+    window = model.attention_window
     if model.share_layers:
-      layer = block(model, self.cross, name='layer')
+      layer = block(model, self.cross, window=window, name='layer')
       for index in range(self.depth):
         x, _ = layer(x, jnp.int32(index), shared)
     elif model.scan_layers:
@@ -113,13 +117,14 @@ class Stack(nn.Module):
           block, variable_axes={'params': 0, 'intermediates': 0, 'cache': 0},
           split_rngs={'params': True}, in_axes=(0, nn.broadcast),
           length=self.depth, metadata_params={nn.PARTITION_NAME: 'layers'})
-      x, _ = scanned(model, self.cross, name='layers')(
+      x, _ = scanned(model, self.cross, window=window, name='layers')(
           x, jnp.arange(self.depth, dtype=jnp.int32), shared)
     else:
       for index in range(self.depth):
         experts = bool(model.num_experts and index % 2)
-        x, _ = block(model, self.cross, experts, name=f'layer_{index}')(
-            x, jnp.int32(index), shared)
+        last = (index + 1) % model.window_every == 0
+        x, _ = block(model, self.cross, experts, window if last else None,
+                     name=f'layer_{index}')(x, jnp.int32(index), shared)
     if model.norm_position == 'pre':
       x = Norm(model, name='final_norm')(x)
     return x
@@ -147,8 +152,10 @@ class Inputs(nn.Module):
     if model.scale_embeddings:
       x = x * jnp.sqrt(jnp.asarray(model.width, x.dtype))
     if model.positions == 'learned':
-      x = x + Embedding(model, model.max_length, width, 'positions',
-                        name='position_embedding')(stack['positions'])
+      rows = model.max_length + model.position_offset
+      x = x + Embedding(model, rows, width, 'positions',
+                        name='position_embedding')(
+                            stack['positions'] + model.position_offset)
     elif model.positions == 'sinusoidal':
       x = x + position_kinds.sinusoids(
           stack['positions'], width).astype(x.dtype)
@@ -264,6 +271,7 @@ class Trunk(nn.Module):
     alone = 'slots' in stack and segments.shape[1] == 1
     structure = Structure(
         segments, keys_of, stack.get('prefix_length'), visibility,
+        stack.get('slots'),
         causal=self.form in ('decoder', 'prefix') and not alone)
     bias = None
     if model.positions == 't5':

@@ -1,0 +1,96 @@
+"""The same text through a model here and through transformers."""
+
+import importlib.util
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ptm_jax.errors import ConfigError
+from ptm_jax.objectives import base
+
+_LENGTH = 24  # tokens of the text
+
+
+def need_peers():
+  """Raises ConfigError unless the extra `peers` is installed."""
+  for name in 'torch', 'transformers':
+    if importlib.util.find_spec(name) is None:
+      raise ConfigError(f'--check runs {name}, which is not installed: pip '
+                        "install 'ptm_jax[peers]', or leave --check out")
+
+
+def stack_of(ids, form='encoder', **more):
+  """A stack dict of rows without padding; of an encoder-decoder both sides
+  read `ids`."""
+  ids = np.asarray(ids, np.int32)
+  rows = {'inputs': ids, 'segment_ids': np.ones_like(ids),
+          'positions': np.broadcast_to(np.arange(ids.shape[1], dtype=np.int32),
+                                       ids.shape), **more}
+  if form != 'encoder_decoder':
+    return rows
+  return {f'{side}_{name}': value for side in ('encoder', 'decoder')
+          for name, value in rows.items()}
+
+
+def states(objective, params, stack):
+  """The trunk's states of a stack dict, `[batch, length, width]`."""
+  return objective.trunk().apply({'params': params['trunk']}, stack)
+
+
+def scores(objective, params, hidden):
+  """Scores of every position, of every id or of the objective's classes.
+
+  Args:
+    objective: bound.
+    params: by network.
+    hidden: `[batch, length, width]`.
+
+  Returns:
+    float32 `[batch, length, scores]`.
+  """
+  if hasattr(objective, '_judge'):
+    return objective._judge().scores(params, hidden)[..., None]
+  parts = [objective, *getattr(objective, 'members', {}).values()]
+  part = next(part for part in parts if hasattr(part, '_head'))
+  features, table, bias = base.apply_head(
+      part._head(), params, hidden, objective.model)
+  found = jnp.einsum('bnw,vw->bnv', features, table.astype(features.dtype),
+                     preferred_element_type=jnp.float32)
+  return found if bias is None else found + bias[None, None]
+
+
+def difference(run, folder):
+  """The largest absolute difference of logits over the largest of them.
+
+  Args:
+    run: `load.Loaded`.
+    folder: the same model, published.
+  """
+  import torch
+  import transformers
+  settings = transformers.AutoConfig.from_pretrained(folder)
+  cls = getattr(transformers, settings.architectures[0])
+  peer = cls.from_pretrained(folder, dtype=torch.float32).eval()
+  ids = np.random.default_rng(0).integers(
+      0, settings.vocab_size, (1, _LENGTH))
+  arguments = {'input_ids': torch.as_tensor(ids)}
+  if settings.is_encoder_decoder:
+    arguments['decoder_input_ids'] = arguments['input_ids']
+  with torch.no_grad():
+    found = peer(**arguments)
+  named = [name for name in ('logits', 'prediction_logits') if name in found]
+  there = (found[named[0]] if named else found[0]).numpy()
+
+  def compute(params):
+    hidden = states(run.objective, params, stack_of(
+        ids, run.objective.model.form))
+    return scores(run.objective, params, hidden) if named else hidden
+
+  here = np.asarray(jax.jit(compute)(run.params), np.float32)
+  return relative(here, there.reshape(here.shape))
+
+
+def relative(one, other):
+  """The largest absolute difference over the largest absolute value."""
+  return float(np.abs(one - other).max() / np.abs(other).max())

@@ -1,0 +1,160 @@
+"""A run of ours as a published folder."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ptm_jax import progress
+from ptm_jax.convert import card, mapping, published, tensors
+from ptm_jax.convert import folder as folders
+from ptm_jax.errors import CheckpointError, ConfigError
+
+
+@dataclasses.dataclass
+class Plan:
+  """What a run becomes.
+
+  Attributes:
+    family: its class.
+    architecture: its name there.
+    values: the `config.json`.
+    entries: list of `mapping.Entry`.
+    params: `{path: array}` of the leaves.
+    left: names of networks that have no published form.
+  """
+
+  family: type
+  architecture: str
+  values: dict
+  entries: list
+  params: dict
+  left: list
+
+
+def plan(run, family='', origin=None):
+  """Finds the published form of a run.
+
+  Args:
+    run: `load.Loaded`.
+    family: its name, or '' to take the first that fits.
+    origin: of a run that was published before, `published.origin`.
+
+  Raises:
+    ConfigError: no family fits; the message says why.
+  """
+  known = published.families()
+  if family and family not in known:
+    raise ConfigError(f'--family={family} is none of {", ".join(known)}')
+  origin = origin or {}
+  if not family and origin:
+    family = next((name for name, one in known.items()
+                   if origin.get('model_type') in one.model_types), '')
+  reasons = {}
+  for bare in False, True:
+    for name in [family] if family else known:
+      try:
+        return _plan(run, known[name], bare, origin)
+      except ConfigError as error:
+        reasons.setdefault(name, str(error))
+  raise ConfigError('no published family has this model: ' + '; '.join(
+      f'{name}: {reason}' for name, reason in reasons.items()))
+
+
+def _plan(run, family, bare, origin):
+  objective = run.objective
+  architecture = family.choose(objective, bare)
+  if origin.get('architecture') in family.architectures and (
+      not bare or not family.architectures[origin['architecture']].kinds):
+    architecture = origin['architecture']
+  chosen = family.architectures[architecture]
+  flat = mapping.flatten(run.params)
+  names = family.all_names(architecture, objective.model)
+  wanted = chosen.networks()
+  if folders.EXTRA in run.params and not set(
+      family.optional.values()) & set(names.values()):
+    wanted.append(folders.EXTRA)
+    names.update(family.optional)
+  plain = dataclasses.replace(objective.model, scan_layers=False, remat=False)
+  unscanned = run.config.objective.bind(
+      plain, objective.vocabulary, objective.raw_length)
+  leaves = mapping.leaves_of(folders.networks_of(unscanned), wanted)
+  if missing := [leaf.path for leaf in leaves if leaf.path not in flat]:
+    raise ConfigError(f'the run has no {missing[0]}')
+  entries = mapping.entries(names, leaves, family.transposed,
+                            family.fillers(plain))
+  if not chosen.kinds:  # a bare trunk's names have no prefix
+    entries = [dataclasses.replace(
+        entry, name=entry.name.removeprefix(family.prefix))
+               for entry in entries]
+  rows = flat['trunk/token_embedding/embedding'].shape[0]
+  values = {**family.token_ids(objective.vocabulary),
+            **origin.get('config', {}),
+            **family.from_model(plain, objective.vocabulary, rows,
+                                architecture)}
+  left = sorted(set(run.params) - set(wanted))
+  return Plan(family, architecture, values, entries, flat, left)
+
+
+def write(run, made, target, say=print, source=None):
+  """Writes a published folder and compares every tensor.
+
+  Args:
+    run: `load.Loaded`.
+    made: its `Plan`.
+    target: a folder that is not there yet.
+    say: takes one line for the user.
+    source: the run's folder, whose results go into the card.
+  """
+  dtype = jnp.dtype(run.config.model.param_dtype)
+  if made.left:
+    say(f'left behind, as {made.architecture} has no place for them: '
+        f'{", ".join(made.left)}')
+
+  def array_of(entry):
+    # Of a jax array on a CPU this is no copy.
+    return entry.to_published([
+        np.asarray(jax.device_get(made.params[leaf.path]))
+        for leaf in entry.leaves], dtype)
+
+  with folders.new(target) as folder:
+    shapes = {entry.name: (entry.shape, dtype) for entry in made.entries}
+    with progress.bar('converting', 'MB') as add:
+      def arrays():
+        for entry in made.entries:
+          array = array_of(entry)
+          add(array.nbytes / 1e6)
+          yield entry.name, array
+      tensors.write(folder, shapes, arrays())
+    _verify(made, tensors.Tensors(folder))
+    (folder / 'config.json').write_text(
+        json.dumps(made.values, indent=2) + '\n')
+    _write_tokenizer(run, folder, made)
+    (folder / 'README.md').write_text(card.text(run, made, source),
+                                      encoding='utf8')
+  say(f'{target}: {made.architecture}, {len(shapes)} tensors, each read back '
+      'and equal bit for bit')
+
+
+def _verify(made, written):
+  with progress.bar('verifying', 'MB') as add:
+    for entry in made.entries:
+      array = written.read(entry.name)
+      back = entry.to_ours(array)
+      for leaf, part in zip(entry.leaves, back, strict=True):
+        if not folders.same(part, np.asarray(made.params[leaf.path])):
+          raise CheckpointError(
+              f'{leaf.path} does not come back as it was: {written.folder} '
+              'could not be written, or the table is wrong')
+      add(array.nbytes / 1e6)
+
+
+def _write_tokenizer(run, folder, made):
+  try:
+    from ptm_jax.convert import tokenizer_files
+  except ImportError:
+    return
+  if run.tokenizer is not None:
+    tokenizer_files.write(run.tokenizer, folder, made.family.model_types[0])

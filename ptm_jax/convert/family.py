@@ -1,0 +1,257 @@
+"""What every published family is: declarations, read in both directions.
+
+To add one, write `convert/NAME.py` with a class `Family` derived from
+`BaseFamily`. It declares how `config.json` and `config.Model` correspond, how
+tensors and leaves do, and which architecture has which heads; nothing else is
+edited.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ptm_jax import checks, config
+from ptm_jax.errors import ConfigError
+from ptm_jax.find import name_of
+
+ACTIVATIONS = {'gelu': 'gelu', 'gelu_new': 'gelu_tanh',
+               'gelu_pytorch_tanh': 'gelu_tanh', 'relu': 'relu',
+               'silu': 'silu', 'swish': 'silu'}
+# What does not change the function that a model computes.
+_FREE = frozenset((
+    'name', 'form', 'init_scale', 'dtype', 'param_dtype', 'scan_layers',
+    'remat', 'dropout', 'attention_dropout', 'expert_capacity',
+    'router_jitter', 'balance_weight', 'max_length'))
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+  """A value of `config.json` and the field of `config.Model` that it is.
+
+  Attributes:
+    theirs, ours: names.
+    default: theirs where `config.json` does not say; REQUIRED if it must.
+    values: `{theirs: ours}` where the values differ; the first of several
+      that mean one of ours is written.
+  """
+
+  theirs: str
+  ours: str
+  default: Any
+  values: dict | None = None
+
+
+REQUIRED = object()
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+  """One of a family's classes: the trunk with some heads.
+
+  Attributes:
+    objective: makes the objective of ours that has these heads.
+    kinds: classes of objectives; it fits a run that has one of each among
+      its objective and that one's members.
+    names: `{our module: published name}` of the heads; see
+      `mapping.entries`.
+    untied: more of `names` where the head's table is its own.
+    aliases: `{published name: another}` of tensors that are another one, and
+      may be in a file or not.
+    form: of the model.
+  """
+
+  objective: Callable[[], config.Component]
+  kinds: tuple[type, ...] = ()
+  names: dict[str, Any] = dataclasses.field(default_factory=dict)
+  untied: dict[str, Any] = dataclasses.field(default_factory=dict)
+  aliases: dict[str, str] = dataclasses.field(default_factory=dict)
+  form: str = 'encoder'
+
+  def networks(self):
+    """Names of our networks that it holds."""
+    return list(dict.fromkeys(['trunk', *(
+        name.partition('/')[0] for name in self.names)]))
+
+  def fits(self, objective):
+    """Whether a bound objective has all that these heads need."""
+    parts = [objective, *getattr(objective, 'members', {}).values()]
+    return objective.model.form == self.form and all(
+        any(isinstance(part, kind) for part in parts) for kind in self.kinds)
+
+
+class BaseFamily:
+  """A family of published models.
+
+  Class attributes that a family sets:
+    model_types: of `config.json`; the first is written.
+    fields: `Field`s.
+    fixed: `{field of config.Model: value}` that all of them have.
+    constants: `{name in config.json: value}`; another value there is refused.
+    names: `{our module: published name}` of the trunk.
+    prefix: of the trunk's tensors, which a bare trunk's may lack.
+    optional: `{our module: published name}` of networks that a file may hold.
+    ignored: a regular expression of tensors without weights.
+    transposed: as of `mapping.Entry`.
+    architectures: `{class: Architecture}`, the most special first and the
+      bare trunk last.
+  """
+
+  model_types: ClassVar[tuple[str, ...]] = ()
+  fields: ClassVar[tuple[Field, ...]] = ()
+  fixed: ClassVar[dict[str, Any]] = {}
+  constants: ClassVar[dict[str, Any]] = {}
+  names: ClassVar[dict[str, Any]] = {}
+  prefix: ClassVar[str] = ''
+  optional: ClassVar[dict[str, Any]] = {}
+  ignored: ClassVar[str] = r'^$'
+  transposed: ClassVar[bool] = True
+  architectures: ClassVar[dict[str, Architecture]] = {}
+
+  # --- what a family may add to its declarations ----------------------------
+
+  @classmethod
+  def read_more(cls, values, model):
+    """What of `config.json` (`values`) no field can say, put into `model`."""
+
+  @classmethod
+  def write_more(cls, model, vocabulary):
+    """What `config.json` has besides, a dict; raises ConfigError where a
+    model is none of this family."""
+    del model, vocabulary
+    return {}
+
+  @classmethod
+  def fillers(cls, model):
+    """`{published name: shape}` of tensors that are zero, for what `model`
+    lacks."""
+    del model
+    return {}
+
+  @classmethod
+  def absent(cls, values, tensors):
+    """Corrects `values` by what the `tensors` hold, before they are read."""
+    del tensors
+    return values
+
+  # --- configuration --------------------------------------------------------
+
+  @classmethod
+  def to_model(cls, values):
+    """The `config.Model` of a `config.json`.
+
+    Raises:
+      ConfigError: it says something that we do not have.
+    """
+    for name, value in cls.constants.items():
+      if values.get(name, value) != value:
+        raise ConfigError(f'config.json has {name}={values[name]!r:.80}, '
+                          f'where only {value!r} is known')
+    settings = dict(cls.fixed)
+    for field in reversed(cls.fields):  # of several the first one holds
+      value = values.get(field.theirs, field.default)
+      if value is REQUIRED:
+        raise ConfigError(f'config.json has no {field.theirs}')
+      if field.values is not None:
+        try:
+          value = field.values[value]
+        except (KeyError, TypeError) as error:
+          raise ConfigError(
+              f'config.json has {field.theirs}={value!r:.80}, where only '
+              f'{", ".join(map(str, field.values))} are known') from error
+      settings[field.ours] = value
+    known = {one.name: one for one in dataclasses.fields(config.Model)}
+    model = config.Model(**{
+        name: float(value) if known[name].type is float
+        and isinstance(value, int) else value
+        for name, value in settings.items()})
+    cls.read_more(values, model)
+    try:
+      checks.declared(model, 'model.')
+      model.validate()
+    except ConfigError as error:
+      raise ConfigError(f'config.json describes no model: {error}') from error
+    return canonical(model)
+
+  @classmethod
+  def from_model(cls, model, vocabulary, rows, architecture):
+    """The `config.json` of a `config.Model`, a dict.
+
+    Args:
+      model: `config.Model`.
+      vocabulary: `data.vocabulary.Vocabulary`.
+      rows: of the table of tokens.
+      architecture: one of `architectures`.
+
+    Raises:
+      ConfigError: the family has no such model; the message says why.
+    """
+    model, plain = canonical(model), config.Model()
+    ours = {field.ours for field in cls.fields}
+    for one in dataclasses.fields(config.Model):
+      if one.name in ours or one.name in _FREE:
+        continue
+      needed = cls.fixed.get(one.name, getattr(plain, one.name))
+      if getattr(model, one.name) != needed:
+        raise ConfigError(f'it has no model.{one.name}='
+                          f'{getattr(model, one.name)}, only {needed}')
+    values = {'architectures': [architecture],
+              'model_type': cls.model_types[0], 'dtype': model.param_dtype,
+              **cls.constants}
+    for field in cls.fields:
+      value = resolved(model, field.ours)
+      if field.values is not None:
+        theirs = [key for key, one in field.values.items() if one == value]
+        if not theirs:
+          raise ConfigError(f'it has no model.{field.ours}={value}')
+        value = theirs[0]
+      values[field.theirs] = value
+    return {**values, 'vocab_size': rows,
+            **cls.write_more(model, vocabulary)}
+
+  @classmethod
+  def token_ids(cls, vocabulary):
+    """What `config.json` says of control tokens."""
+    return {'pad_token_id': vocabulary.pad_id,
+            'bos_token_id': vocabulary.bos_id,
+            'eos_token_id': vocabulary.eos_id}
+
+  # --- names ----------------------------------------------------------------
+
+  @classmethod
+  def all_names(cls, architecture, model):
+    """Our modules' published names in one architecture."""
+    chosen = cls.architectures[architecture]
+    return {**cls.names, **chosen.names,
+            **({} if model.tied_head else chosen.untied)}
+
+  @classmethod
+  def choose(cls, objective, bare=False):
+    """The architecture that a bound objective's run becomes, `bare` without
+    heads; ConfigError if there is none."""
+    for name, architecture in cls.architectures.items():
+      if architecture.fits(objective) and bare == (not architecture.kinds):
+        return name
+    raise ConfigError(f'it has no {objective.model.form} of '
+                      f'{name_of(objective)[1]}')
+
+
+def canonical(model):
+  """A copy whose optional fields are None where they say what None does."""
+  model = dataclasses.replace(model, mlp_dim=resolved(model, 'mlp_dim'))
+  for name in 'num_kv_heads', 'head_dim', 'embedding_width', 'qkv_bias':
+    without = dataclasses.replace(model, **{name: None})
+    if getattr(model, name) == resolved(without, name):
+      model = without
+  return model
+
+
+def resolved(model, name):
+  """A field's value, with what None stands for."""
+  value = getattr(model, name)
+  if value is None:
+    value = {'num_kv_heads': lambda: model.num_heads,
+             'head_dim': lambda: model.width // model.num_heads,
+             'embedding_width': lambda: model.width,
+             'qkv_bias': lambda: model.use_bias,
+             'mlp_dim': lambda: 4 * model.width}.get(name, lambda: None)()
+  return value

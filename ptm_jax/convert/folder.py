@@ -1,0 +1,85 @@
+"""Folders that appear whole or not at all, and our own without a run: a
+`config.json` as a work directory has it, `model.safetensors` with the
+parameters by path, and `tokenizer/`.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+
+from ptm_jax.convert import mapping, tensors
+from ptm_jax.errors import CheckpointError, ConfigError
+from ptm_jax.models import heads
+
+# What a published model may have besides its objective's networks.
+EXTRA = 'pooler'
+
+
+@contextlib.contextmanager
+def new(target):
+  """`with new(target) as folder:` fills a folder beside `target`, which takes
+  its name at the end; an error leaves nothing.
+
+  Raises:
+    ConfigError: there is something at `target` already.
+  """
+  target = refuse_existing(target)
+  target.parent.mkdir(parents=True, exist_ok=True)
+  temporary = target.with_name(f'.{target.name}.{os.getpid()}.tmp')
+  temporary.mkdir()
+  try:
+    yield temporary
+    temporary.replace(target)
+  except BaseException:
+    shutil.rmtree(temporary, ignore_errors=True)
+    raise
+
+
+def refuse_existing(target):
+  """The absolute path of a `target` where there is nothing, or an empty
+  folder; else raises ConfigError."""
+  target = pathlib.Path(target).absolute()
+  if target.is_symlink() or target.exists() and (
+      not target.is_dir() or any(target.iterdir())):
+    raise ConfigError(f'--target={target} exists: name a new folder')
+  return target
+
+
+def networks_of(objective):
+  """`BaseObjective.networks` and what a published model may have besides."""
+  return {**objective.networks(),
+          EXTRA: (heads.Pooler(objective.model),
+                  (jnp.zeros((1, 1, objective.model.width)),))}
+
+
+def read_params(folder, objective):
+  """The parameters of a folder of ours; a network may be absent, but not the
+  trunk.
+
+  Raises:
+    CheckpointError: they are not those of a bound `objective`.
+  """
+  source, networks = tensors.Tensors(folder), networks_of(objective)
+  there = {path.partition('/')[0] for path in source.shapes}
+  if 'trunk' not in there or not there <= set(networks):
+    raise CheckpointError(f'{folder} holds {", ".join(sorted(there))}, where a '
+                          f'trunk and {", ".join(networks)} are known')
+  leaves = mapping.leaves_of(networks, sorted(there))
+  mapping.compare([mapping.Entry(leaf.path, (), False, leaf.shape)
+                   for leaf in leaves], source.shapes, folder)
+  return mapping.unflatten({
+      leaf.path: jnp.asarray(source.read(leaf.path)) for leaf in leaves})
+
+
+def same(one, other):
+  """Whether two arrays have the same bits."""
+  return (one.shape == other.shape and one.dtype == other.dtype
+          and np.array_equal(_bits(one), _bits(other)))
+
+
+def _bits(array):
+  return np.ascontiguousarray(array).reshape(-1).view(np.uint8)

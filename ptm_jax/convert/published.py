@@ -1,0 +1,300 @@
+"""A published folder: opened, checked, read, and written as one of ours."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import shutil
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ptm_jax import config, find, progress, serialize, workdir
+from ptm_jax.convert import folder as folders
+from ptm_jax.convert import mapping, tensors
+from ptm_jax.data.corpora import text
+from ptm_jax.data.vocabulary import Vocabulary
+from ptm_jax.errors import CheckpointError, ConfigError
+
+_CONFIG = 'config.json'
+# What a tokenizer is made of, in any of the field's formats.
+TOKENIZER_FILES = (
+    'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json',
+    'added_tokens.json', 'vocab.txt', 'vocab.json', 'merges.txt',
+    'tokenizer.model', 'spiece.model', 'spm.model', 'sentencepiece.bpe.model')
+# A text's tokens where positions have no table that bounds them.
+_RAW_LENGTH = 512
+
+
+@dataclasses.dataclass
+class Published:
+  """A published model, its weights not yet read.
+
+  Attributes:
+    folder: where it is.
+    values: its `config.json`.
+    family: the class of its family.
+    architecture: its name there.
+    settings: `config.Experiment` as if it had been trained here.
+    tokenizer: as `data.tokenizer.Tokenizer`, or None if it brings none.
+    objective: bound.
+    entries: list of `mapping.Entry`.
+    names: `{published name: name in the files}`.
+    tensors: `tensors.Tensors`.
+    left: names of tensors that have no place here.
+  """
+
+  folder: pathlib.Path
+  values: dict
+  family: type
+  architecture: str
+  settings: config.Experiment
+  tokenizer: Any
+  objective: Any
+  entries: list
+  names: dict
+  tensors: tensors.Tensors
+  left: list
+
+  def read(self, entry):
+    """The published array of an entry, in the type that is kept here."""
+    array = self.tensors.read(self.names[entry.name])
+    dtype = jnp.dtype(self.settings.model.param_dtype)
+    return array if array.dtype == dtype else array.astype(dtype)
+
+  def params(self):
+    """All parameters, a tree of jax arrays."""
+    return mapping.unflatten({
+        leaf.path: jnp.asarray(part) for entry in self.entries
+        for leaf, part in zip(entry.leaves, entry.to_ours(self.read(entry)),
+                              strict=True)})
+
+
+def is_one(folder):
+  """Whether a folder's `config.json` is a published model's."""
+  path = pathlib.Path(folder) / _CONFIG
+  return path.is_file() and 'config' not in (values := serialize.read_json(
+      path)) and 'model_type' in values
+
+
+def families():
+  """`{name: class}` of all families."""
+  return {name: find.find('convert', name) for name in find.names('convert')}
+
+
+def open_folder(folder):
+  """Opens a published model and checks all but its numbers.
+
+  Raises:
+    ConfigError: its `config.json` describes what we do not have.
+    CheckpointError: its tensors are not what that describes.
+  """
+  folder = pathlib.Path(folder)
+  values = serialize.read_json(folder / _CONFIG)
+  family = _family(values, folder)
+  source = tensors.Tensors(folder)
+  architecture = _architecture(family, values, folder)
+  names = _canonical_names(family, architecture, source.shapes)
+  values = family.absent(values, {
+      name: (lambda stored=stored: source.read(stored))
+      for name, stored in names.items()})
+  try:
+    model = family.to_model(values)
+  except ConfigError as error:
+    raise ConfigError(f'{folder}: {error}') from error
+  kinds = {source.shapes[one][1].name for one in names.values()}
+  model.param_dtype = 'bfloat16' if kinds == {'bfloat16'} else 'float32'
+  settings = _experiment(family.architectures[architecture], model)
+  tokenizer = read_tokenizer(folder)
+  objective = settings.objective.bind(
+      settings.model, vocabulary(tokenizer, values),
+      settings.data.raw_length)
+  entries, left = _entries(family, architecture, objective, names)
+  _merge_aliases(family.architectures[architecture], entries, names, source,
+                 folder)
+  shapes = {name: source.shapes[stored] for name, stored in names.items()
+            if name not in left}
+  mapping.compare(entries, shapes, folder)
+  for name, (_, dtype) in shapes.items():
+    if dtype.kind == 'i':
+      raise CheckpointError(f'{folder}: {name} is of integers')
+  return Published(folder, values, family, architecture, settings, tokenizer,
+                   objective, entries, names, source, left)
+
+
+def _family(values, folder):
+  known = {kind: family for family in families().values()
+           for kind in family.model_types}
+  kind = values.get('model_type')
+  if kind not in known:
+    raise ConfigError(f'{folder} holds a model of type {kind!r:.80}: known are '
+                      f'{", ".join(sorted(known))}')
+  return known[kind]
+
+
+def _architecture(family, values, folder):
+  named = values.get('architectures') or [list(family.architectures)[-1]]
+  if not isinstance(named, list) or named[0] not in family.architectures:
+    raise ConfigError(
+        f'{folder} holds a {str(named)[:80]}: of {family.model_types[0]} '
+        f'{", ".join(family.architectures)} are known')
+  return named[0]
+
+
+def _canonical_names(family, architecture, stored):
+  """`{name as the table has it: name in the files}`."""
+  ignored, found = re.compile(family.ignored), {}
+  heads = [one for other in family.architectures.values()
+           for one in other.names.values()]
+  heads = tuple(one[0] if isinstance(one, tuple) else one for one in heads)
+  bare = not any(name.startswith(family.prefix) for name in stored)
+  for name in stored:
+    # As the first releases of BERT had them.
+    plain = re.sub(r'\.gamma$', '.weight', re.sub(r'\.beta$', '.bias', name))
+    if bare and not plain.startswith(heads):
+      plain = family.prefix + plain
+    if not ignored.search(plain):
+      found[plain] = name
+  return found
+
+
+def _experiment(architecture, model):
+  """The settings of a run that has this model."""
+  objective = architecture.objective()
+  room = _RAW_LENGTH
+  if model.positions == 'learned':
+    probe = objective.bind(
+        dataclasses.replace(model, max_length=2 * model.max_length + 8,
+                            form=architecture.form),
+        Vocabulary(1024), model.max_length)
+    room = 2 * model.max_length - probe.num_positions()
+  model = dataclasses.replace(model, form=architecture.form)
+  return config.Experiment(
+      objective=objective, corpus=text.Corpus(), model=model,
+      data=config.Data(raw_length=max(room, 4)))
+
+
+def vocabulary(tokenizer, values):
+  """The `Vocabulary` of a published model; without a tokenizer, of as many
+  ids as its `config.json` says."""
+  if tokenizer is not None:
+    return tokenizer.vocabulary
+  rows = values.get('vocab_size')
+  if not isinstance(rows, int) or not 0 < rows < 2**31:
+    raise ConfigError(f'config.json has vocab_size={rows!r:.80}')
+  found = Vocabulary(rows, num_sentinels=0)
+  for name in 'pad_id', 'bos_id', 'eos_id':
+    one = values.get(name.replace('_id', '_token_id'))
+    if type(one) is int and 0 <= one < rows:
+      object.__setattr__(found, name, one)  # frozen, but not yet seen
+  return found
+
+
+def read_tokenizer(folder):
+  """The tokenizer of a published folder, or None without its files."""
+  try:
+    from ptm_jax.convert import tokenizer_files
+  except ImportError:
+    return None
+  folder = pathlib.Path(folder)
+  if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+    return None
+  return tokenizer_files.read(folder)
+
+
+def _entries(family, architecture, objective, stored):
+  """The table of one model, and what of the files is none of it."""
+  optional = {ours: theirs for ours, theirs in family.optional.items()
+              if f'{theirs}.weight' in stored}
+  chosen = family.architectures[architecture]
+  names = family.all_names(architecture, objective.model)
+  if set(optional.values()) & set(names.values()):
+    optional = {}
+  wanted = chosen.networks() + [ours.partition('/')[0] for ours in optional]
+  leaves = mapping.leaves_of(folders.networks_of(objective), wanted)
+  entries = mapping.entries(
+      {**names, **optional}, leaves, family.transposed,
+      family.fillers(objective.model))
+  ours = {entry.name for entry in entries}
+  others = tuple(
+      one for other in family.architectures.values()
+      for one in [*other.aliases, *(
+          name[0] if isinstance(name, tuple) else name
+          for name in other.names.values())])
+  left = [name for name in stored
+          if name not in ours and name.startswith(others)]
+  return entries, left
+
+
+def _merge_aliases(architecture, entries, names, source, folder):
+  """Tensors that a file holds twice must be equal; one of them is enough."""
+  known = {entry.name for entry in entries}
+  for alias, name in architecture.aliases.items():
+    if alias in known:
+      continue
+    if alias in names and name in names and not folders.same(
+        source.read(names[alias]), source.read(names[name])):
+      raise CheckpointError(
+          f'{folder}: config.json says that {alias} and {name} are one tensor, '
+          'but they differ in the files')
+    if alias in names and name not in names:
+      names[name] = names[alias]
+
+
+def write_ours(one, target, say=print):
+  """Writes a published model as a folder of ours, and compares every tensor.
+
+  Args:
+    one: `Published`.
+    target: a folder that is not there yet.
+    say: takes one line for the user.
+  """
+  dtype = jnp.dtype(one.settings.model.param_dtype)
+  if one.left:
+    say(f'left behind, as {one.architecture} has no use for them: '
+        f'{", ".join(sorted(one.left))}')
+  with folders.new(target) as folder:
+    shapes = {leaf.path: (leaf.shape, dtype)
+              for entry in one.entries for leaf in entry.leaves}
+    with progress.bar('converting', 'MB') as add:
+      def arrays():
+        for entry in one.entries:
+          array = one.read(entry)
+          add(array.nbytes / 1e6)
+          yield from zip((leaf.path for leaf in entry.leaves),
+                         entry.to_ours(array), strict=True)
+      tensors.write(folder, shapes, arrays())
+    _verify(one, tensors.Tensors(folder))
+    workdir.write_json(folder / _CONFIG, workdir.record(
+        one.settings, published={
+            'model_type': one.values['model_type'],
+            'architecture': one.architecture, 'config': one.values}))
+    (folder / 'tokenizer').mkdir()
+    for name in TOKENIZER_FILES:
+      if (one.folder / name).is_file():
+        shutil.copyfile(one.folder / name, folder / 'tokenizer' / name)
+  say(f'{target}: {len(shapes)} tensors, each read back and turned again into '
+      'what was published, bit for bit')
+
+
+def _verify(one, written):
+  """What was written must turn again into what was read."""
+  with progress.bar('verifying', 'MB') as add:
+    for entry in one.entries:
+      array = one.read(entry)
+      back = entry.to_published(
+          [written.read(leaf.path) for leaf in entry.leaves], array.dtype)
+      if not folders.same(np.asarray(back), array):
+        raise CheckpointError(
+            f'{entry.name} does not come back as it was: '
+            f'{written.folder} could not be written, or the table is wrong')
+      add(array.nbytes / 1e6)
+
+
+def origin(folder):
+  """What `write_ours` noted of the published model: `model_type`,
+  `architecture` and its `config`; {} of a run."""
+  noted = json.loads((pathlib.Path(folder) / _CONFIG).read_text(
+      encoding='utf8')).get('published')
+  return noted if isinstance(noted, dict) else {}

@@ -1,0 +1,50 @@
+"""`convert`: a published model into one of ours, or a run into a published
+model."""
+
+from ptm_jax.errors import ConfigError
+
+
+class Verb:
+  """Converts a published folder to one of ours, or a run to a published
+  folder; what --source holds says which."""
+
+  takes_config = False
+  flags = {
+      'source': ('', 'a published folder (config.json, model.safetensors), a '
+                     'work directory, or what this verb made'),
+      'target': ('', 'the folder to write, which must not be there yet'),
+      'family': ('', 'published family to write; without it the one it came '
+                     'from, or the first that fits'),
+      'check': (False, 'also run the model there and here on one text and '
+                       'print the largest difference of logits; needs the '
+                       'extra peers'),
+  }
+
+  @staticmethod
+  def run(flags):
+    for name in 'source', 'target':
+      if not getattr(flags, name):
+        raise ConfigError(f'--{name} is missing: name a folder')
+    from ptm_jax import setup_jax
+    setup_jax.configure()
+    from ptm_jax.convert import export, folder, published
+    from ptm_jax.load import load
+    folder.refuse_existing(flags.target)
+    if flags.check:
+      from ptm_jax.convert import check
+      check.need_peers()
+    if published.is_one(flags.source):
+      if flags.family:
+        raise ConfigError('--family is for writing a published folder, and '
+                          f'{flags.source} is one')
+      published.write_ours(published.open_folder(flags.source), flags.target)
+    else:
+      run = load(flags.source)
+      made = export.plan(run, flags.family, published.origin(flags.source))
+      export.write(run, made, flags.target, source=flags.source)
+    if flags.check:
+      ours, theirs = flags.source, flags.target
+      if published.is_one(flags.source):
+        ours, theirs = theirs, ours
+      print('largest difference of logits, of their largest: '
+            f'{check.difference(load(ours), theirs):.1e}')

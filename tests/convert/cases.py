@@ -1,0 +1,184 @@
+"""Tiny published models of every family, and how both sides read them.
+
+  python -m tests.convert.cases     # writes the fixtures anew; needs peers
+"""
+
+import dataclasses
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ptm_jax import losses
+from ptm_jax.convert import check
+from ptm_jax.models.attention import entering_states
+from ptm_jax.objectives import base
+
+FIXTURES = pathlib.Path(__file__).parent / 'fixtures'
+VOCAB, LENGTH = 31, 10
+LENGTHS = 10, 6, 1  # real tokens of each row
+
+_BERT = dict(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2,
+             num_attention_heads=2, intermediate_size=24,
+             max_position_embeddings=16)
+_GPT2 = dict(vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_positions=16)
+
+# name: class of transformers, class of its settings, settings.
+CASES = {
+    'gpt2': ('GPT2LMHeadModel', 'GPT2Config', _GPT2),
+    'gpt2_untied': ('GPT2LMHeadModel', 'GPT2Config', dict(
+        _GPT2, n_inner=20, tie_word_embeddings=False)),
+    'bert': ('BertForMaskedLM', 'BertConfig', _BERT),
+    'bert_untied': ('BertForMaskedLM', 'BertConfig', dict(
+        _BERT, tie_word_embeddings=False, hidden_act='relu')),
+    'bert_pretraining': ('BertForPreTraining', 'BertConfig', _BERT),
+    'bert_bare': ('BertModel', 'BertConfig', _BERT),
+}
+# Tensors that a published model holds and does not read.
+UNUSED = {'bert_untied': {'cls.predictions.bias'}}
+# What the tests without transformers read; the others differ in little.
+COMMITTED = ('gpt2', 'bert_pretraining')
+
+
+def is_bare(name):
+  """Whether a case is a trunk without a head."""
+  return not any(one in CASES[name][0] for one in ('For', 'LMHead'))
+
+
+def publish(name, folder, dtype='float32'):
+  """Makes a random model of transformers and saves it; the model."""
+  import torch
+  import transformers
+  cls, settings, values = CASES[name]
+  torch.manual_seed(len(name))
+  made = getattr(transformers, cls)(getattr(transformers, settings)(
+      **values)).eval()
+  with torch.no_grad():
+    for parameter in made.parameters():
+      # Norms and biases too are not at 1 and 0, so that none is forgotten.
+      parameter.add_(torch.randn_like(parameter) * 0.2)
+  made = made.to(getattr(torch, dtype))
+  made.save_pretrained(folder)
+  return made
+
+
+def batch(objective, seed=0):
+  """A stack dict of padded rows, and what each place should predict."""
+  rng = np.random.default_rng(seed)
+  segments = (np.arange(LENGTH)[None] < np.array(LENGTHS)[:, None]).astype(
+      np.int32)
+  # Padding is shown as the published model's own id of it.
+  pad = objective.vocabulary.pad_id
+  ids = np.where(segments, rng.integers(5, VOCAB, segments.shape), pad)
+  stack = {'inputs': ids.astype(np.int32), 'segment_ids': segments,
+           'positions': np.arange(LENGTH, dtype=np.int32)[None] * segments}
+  if objective.model.num_token_types > 1:
+    stack['token_types'] = rng.integers(0, 2, ids.shape).astype(
+        np.int32) * segments
+  targets = rng.integers(5, VOCAB, segments.shape).astype(np.int32)
+  return stack, targets, segments.astype(np.float32)
+
+
+def compute(run, stack, targets, weights, bare=False):
+  """Everything of a model here, in one program.
+
+  Returns:
+    `states` of every depth, `scores` or None, `loss` and the trunk's `grads`.
+  """
+  objective = run.objective
+
+  def loss(trunk, params):
+    params = {**params, 'trunk': trunk}
+    hidden, sown = objective.trunk().apply(
+        {'params': trunk}, stack, mutable=['intermediates'])
+    found = {'states': [
+        *entering_states(sown['intermediates']['stack']), hidden]}
+    if bare:
+      return (hidden * weights[..., None]).sum(), found
+    found['scores'] = check.scores(objective, params, hidden)
+    if hasattr(objective, '_judge'):
+      term = losses.binary_cross_entropy(
+          found['scores'][..., 0], targets % 2, weights)
+    else:
+      parts = [objective, *getattr(objective, 'members', {}).values()]
+      part = next(part for part in parts if hasattr(part, '_head'))
+      term = losses.cross_entropy(
+          *base.apply_head(part._head(), params, hidden, objective.model),
+          targets, weights)
+    return term.sum / term.weight, found
+
+  grads = jax.jit(jax.value_and_grad(loss, has_aux=True))
+  (value, found), grads = grads(run.params['trunk'], run.params)
+  return {**jax.device_get(found), 'loss': float(value),
+          'grads': jax.device_get(grads)}
+
+
+def redrawn(run, seed=3):
+  """The same model with other random parameters."""
+  rng = np.random.default_rng(seed)
+  return dataclasses.replace(run, params=jax.tree_util.tree_map_with_path(
+      lambda path, leaf: jnp.asarray(
+          (path[-1].key == 'scale') + 0.3 * rng.normal(size=leaf.shape),
+          leaf.dtype), run.params))
+
+
+def forward(run, stack, bare=False):
+  """The scores, or states where there is no head, without compiling much."""
+  hidden = check.states(run.objective, run.params, stack)
+  if bare:
+    return np.asarray(hidden)
+  return np.asarray(check.scores(run.objective, run.params, hidden))
+
+
+
+
+def ask(peer, stack, targets, weights):
+  """The same of a model of transformers, its gradients left in it."""
+  import torch
+  arguments = {'input_ids': torch.as_tensor(stack['inputs']).long(),
+               'attention_mask': torch.as_tensor(stack['segment_ids']).long()}
+  if 'token_types' in stack:
+    arguments['token_type_ids'] = torch.as_tensor(stack['token_types']).long()
+  found = peer(**arguments, output_hidden_states=True)
+  result = {'states': [one.detach().numpy() for one in found.hidden_states]}
+  named = [name for name in ('logits', 'prediction_logits') if name in found]
+  weights = torch.as_tensor(weights)
+  if not named:
+    loss = (found.last_hidden_state * weights[..., None]).sum()
+  else:
+    scores, targets = found[named[0]], torch.as_tensor(targets).long()
+    result['scores'] = scores.detach().numpy()
+    if scores.ndim == 2:
+      each = torch.nn.functional.binary_cross_entropy_with_logits(
+          scores, (targets % 2).float(), reduction='none')
+    else:
+      each = torch.nn.functional.cross_entropy(
+          scores.transpose(1, 2), targets, reduction='none')
+    loss = (each * weights).sum() / weights.sum()
+  loss.backward()
+  return {**result, 'loss': loss.item()}
+
+
+def write_fixtures():
+  """Writes the committed models and what they give."""
+  import shutil
+  import torch
+  from safetensors.numpy import save_file
+  from ptm_jax.load import load
+  for name in COMMITTED:
+    folder = FIXTURES / name
+    shutil.rmtree(folder, ignore_errors=True)
+    peer = publish(name, folder)
+    for extra in folder.glob('generation_config.json'):
+      extra.unlink()
+    stack, targets, weights = batch(load(folder).objective)
+    with torch.enable_grad():
+      found = ask(peer, stack, targets, weights)
+    save_file({'scores': found.get('scores', found['states'][-1])},
+              folder / 'expected.safetensors')
+    print(f'{folder}: loss {found["loss"]:.4f}')
+
+
+if __name__ == '__main__':
+  write_fixtures()

@@ -1,0 +1,258 @@
+"""The verb `convert`, tensors on disk, and folders that do not fit."""
+
+import json
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from ptm_jax import __main__, config
+from ptm_jax.convert import export, family, folder, mapping, tensors
+from ptm_jax.data.vocabulary import Vocabulary
+from ptm_jax.errors import CheckpointError, ConfigError
+from ptm_jax.load import Loaded, load
+from ptm_jax.objectives import autoregressive
+from tests.convert import cases
+
+
+@pytest.fixture
+def there(tmp_path):
+  """A copy of a committed GPT-2, which may be damaged."""
+  place = tmp_path / 'there'
+  shutil.copytree(cases.FIXTURES / 'gpt2', place)
+  return place
+
+
+def convert(source, target, *more):
+  return __main__.main(['convert', f'--source={source}', f'--target={target}',
+                        *more])
+
+
+# --- the verb ----------------------------------------------------------------
+
+
+def test_the_verb_converts_in_and_out(there, tmp_path, capsys):
+  assert convert(there, tmp_path / 'ours') == 0
+  assert convert(tmp_path / 'ours', tmp_path / 'back') == 0
+  assert 'GPT2LMHeadModel' in capsys.readouterr().out
+  before = load_file(there / 'model.safetensors')
+  after = load_file(tmp_path / 'back' / 'model.safetensors')
+  assert before.keys() == after.keys()
+  for name, one in before.items():
+    np.testing.assert_array_equal(one, after[name])
+  card = (tmp_path / 'back' / 'README.md').read_text()
+  assert 'Objective: autoregressive' in card and 'Licence' in card
+  values = json.loads((tmp_path / 'back' / 'config.json').read_text())
+  assert values['n_embd'] == 16 and values['summary_type'] == 'cls_index'
+
+
+def test_a_target_that_exists_is_kept(there, tmp_path, capsys):
+  (tmp_path / 'kept').mkdir()
+  (tmp_path / 'kept' / 'file').write_text('mine')
+  assert convert(there, tmp_path / 'kept') == 2
+  assert 'exists' in capsys.readouterr().err
+  assert [one.name for one in (tmp_path / 'kept').iterdir()] == ['file']
+
+
+def edit_config(**values):
+  def change(place):
+    path = place / 'config.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+  return change
+
+
+def edit_tensors(change_them):
+  def change(place):
+    found = load_file(place / 'model.safetensors')
+    change_them(found)
+    save_file(found, place / 'model.safetensors')
+  return change
+
+
+def truncate(place):
+  data = (place / 'model.safetensors').read_bytes()
+  (place / 'model.safetensors').write_bytes(data[:len(data) // 2])
+
+
+def scramble(place):
+  data = bytearray((place / 'model.safetensors').read_bytes())
+  data[8:40] = b'\xff' * 32
+  (place / 'model.safetensors').write_bytes(bytes(data))
+
+
+def pickle_alone(place):
+  (place / 'model.safetensors').rename(place / 'pytorch_model.bin')
+
+
+def index(file):
+  def change(place):
+    (place / 'model.safetensors').rename(place / 'a.safetensors')
+    names = load_file(place / 'a.safetensors')
+    (place / 'model.safetensors.index.json').write_text(json.dumps(
+        {'weight_map': dict.fromkeys(names, file)}))
+  return change
+
+
+def without(name):
+  return edit_tensors(lambda found: found.pop(name))
+
+
+def beside(**more):
+  return edit_tensors(lambda found: found.update(more))
+
+
+BAD = {
+    'architecture': (edit_config(architectures=['GPT2Banana']), 2,
+                     'GPT2Banana'),
+    'model_type': (edit_config(model_type='banana'), 2, 'known are bert'),
+    'option': (edit_config(add_cross_attention=True), 2,
+               'add_cross_attention=True'),
+    'activation': (edit_config(activation_function='mish'), 2, 'gelu_new'),
+    'width': (edit_config(n_embd='wide'), 2, "'wide'"),
+    'heads': (edit_config(n_head=3), 2, 'does not divide'),
+    'depth': (edit_config(n_layer=3), 4, 'transformer.h.2.'),
+    'shape': (edit_config(n_inner=20), 4, '[20, 16]'),
+    'json': (lambda place: (place / 'config.json').write_text('{"model_'), 2,
+             'damaged'),
+    'missing': (without('transformer.h.1.mlp.c_fc.weight'), 4,
+                'lacks the tensor transformer.h.1.mlp.c_fc.weight'),
+    'extra': (beside(banana=np.zeros(3, np.float32)), 4, 'banana'),
+    'tied': (beside(**{'lm_head.weight': np.zeros((31, 16), np.float32)}), 4,
+             'lm_head.weight and transformer.wte.weight'),
+    'truncated': (truncate, 4, 'damaged'),
+    'scrambled': (scramble, 4, 'damaged'),
+    'pickle': (pickle_alone, 4, 'save_pretrained'),
+    'no weights': (lambda place: (place / 'model.safetensors').unlink(), 4,
+                   'holds no model.safetensors'),
+    'shard elsewhere': (index('../a.safetensors'), 4, "'../a.safetensors'"),
+    'shard absent': (index('b.safetensors'), 4, 'b.safetensors is missing'),
+}
+
+
+@pytest.mark.parametrize('case', BAD)
+def test_what_does_not_fit_is_one_line(case, there, tmp_path, capsys):
+  change, code, message = BAD[case]
+  change(there)
+  assert convert(there, tmp_path / 'ours') == code
+  error = capsys.readouterr().err
+  assert message in error.splitlines()[-1] and 'Traceback' not in error
+  assert sorted(one.name for one in tmp_path.iterdir()) == ['there']
+
+
+def test_a_failure_half_way_leaves_nothing(there, tmp_path, monkeypatch):
+  def fail(*_):
+    raise OSError(28, 'No space left on device', 'model.safetensors')
+  monkeypatch.setattr(mapping.Entry, 'to_ours', fail)
+  assert convert(there, tmp_path / 'ours') == 3
+  assert sorted(one.name for one in tmp_path.iterdir()) == ['there']
+
+
+def test_wrong_numbers_on_disk_are_noticed(there, tmp_path, monkeypatch,
+                                           capsys):
+  write = tensors.write
+  def damaged(place, *arguments):
+    write(place, *arguments)
+    data = bytearray((place / 'model.safetensors').read_bytes())
+    data[-3] ^= 1
+    (place / 'model.safetensors').write_bytes(bytes(data))
+  monkeypatch.setattr(tensors, 'write', damaged)
+  assert convert(there, tmp_path / 'ours') == 4
+  assert 'does not come back' in capsys.readouterr().err
+  assert sorted(one.name for one in tmp_path.iterdir()) == ['there']
+
+
+# --- what is published -------------------------------------------------------
+
+
+def bound(**fields):
+  """An autoregressive run with random parameters."""
+  model = config.Model(**{**dict(depth=2, width=8, num_heads=2, max_length=8),
+                          **fields})
+  from ptm_jax.data.corpora import text
+  settings = config.Experiment(autoregressive.Objective(), text.Corpus(),
+                               model, data=config.Data(raw_length=8))
+  objective = settings.objective.bind(model, Vocabulary(120), 8)
+  params = {}
+  rng = np.random.default_rng(0)
+  for leaf in mapping.leaves_of(objective.networks(), ['trunk', 'head']):
+    params[leaf.path] = jnp.asarray(rng.normal(size=leaf.shape), jnp.float32)
+  return Loaded(settings, None, objective, mapping.unflatten(params), 7)
+
+
+def test_a_run_without_a_published_form_says_why():
+  with pytest.raises(ConfigError, match='gpt2: it has no model.positions='
+                                        'alibi, only learned'):
+    export.plan(bound(positions='alibi'))
+  with pytest.raises(ConfigError, match='bert: it has no decoder of auto'):
+    export.plan(bound(), 'bert')
+  with pytest.raises(ConfigError, match='--family=banana is none of'):
+    export.plan(bound(), 'banana')
+
+
+def test_layers_that_were_scanned_are_written_one_by_one(tmp_path):
+  plain = bound()
+  scanned = bound(scan_layers=True)
+  layers = scanned.params['trunk']['stack']['layers']
+  second = mapping.flatten(layers)['mlp/up/kernel'][1]
+  made = export.plan(scanned)
+  assert [one.name for one in made.entries].sort() == [
+      one.name for one in export.plan(plain).entries].sort()
+  export.write(scanned, made, tmp_path / 'out')
+  found = tensors.Tensors(tmp_path / 'out').read(
+      'transformer.h.1.mlp.c_fc.weight')
+  np.testing.assert_array_equal(found, second)
+
+
+def test_optional_fields_are_compared_by_what_they_mean():
+  plain = config.Model(width=64, num_heads=4)
+  said = config.Model(width=64, num_heads=4, head_dim=16, num_kv_heads=4,
+                      mlp_dim=256, embedding_width=64, qkv_bias=True)
+  assert family.canonical(plain) == family.canonical(said)
+  other = config.Model(width=64, num_heads=4, head_dim=8)
+  assert family.canonical(other).head_dim == 8
+
+
+# --- tensors on disk ---------------------------------------------------------
+
+
+@pytest.mark.parametrize('shard_bytes', [10**9, 50])
+def test_tensors_come_back_from_shards(shard_bytes, tmp_path):
+  rng = np.random.default_rng(0)
+  arrays = {'a': rng.normal(size=(3, 4)).astype(np.float32),
+            'b.c': rng.normal(size=(5,)).astype(np.float32),
+            'd': np.asarray(jnp.ones((2, 2), jnp.bfloat16))}
+  tensors.write(tmp_path, {name: (one.shape, one.dtype)
+                           for name, one in arrays.items()},
+                arrays.items(), shard_bytes)
+  assert len(list(tmp_path.glob('*.safetensors'))) == (
+      1 if shard_bytes > 50 else 2)
+  found = tensors.Tensors(tmp_path)
+  assert set(found.shapes) == set(arrays)
+  for name, one in arrays.items():
+    assert folder.same(found.read(name), one)
+
+
+def test_an_index_that_lies_is_noticed(tmp_path):
+  save_file({'a': np.zeros(2, np.float32)}, tmp_path / 'x.safetensors')
+  (tmp_path / 'model.safetensors.index.json').write_text(json.dumps(
+      {'weight_map': {'a': 'x.safetensors', 'b': 'x.safetensors'}}))
+  with pytest.raises(CheckpointError, match='b is in one of them alone'):
+    tensors.Tensors(tmp_path)
+
+
+def test_a_matrix_is_turned_block_by_block():
+  matrix = np.arange(300 * 520, dtype=np.float32).reshape(300, 520)
+  turned = mapping._turned(matrix, True)
+  np.testing.assert_array_equal(turned, matrix.T)
+  assert turned.flags.c_contiguous
+
+
+def test_parameters_of_another_model_are_refused(there, tmp_path):
+  assert convert(there, tmp_path / 'ours') == 0
+  values = load_file(tmp_path / 'ours' / 'model.safetensors')
+  values.pop('trunk/stack/final_norm/scale')
+  save_file(values, tmp_path / 'ours' / 'model.safetensors')
+  with pytest.raises(CheckpointError, match='final_norm/scale'):
+    load(tmp_path / 'ours')

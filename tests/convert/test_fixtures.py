@@ -1,0 +1,35 @@
+"""Committed models of transformers give here what they gave there, and come
+back as they were.
+"""
+
+import jax
+import numpy as np
+import pytest
+
+from ptm_jax.convert import export, folder, published, tensors
+from ptm_jax.convert.check import relative
+from ptm_jax.load import load
+from tests.convert import cases
+
+
+@pytest.mark.parametrize('name', cases.COMMITTED)
+def test_what_it_gave_and_what_it_was(name, tmp_path):
+  there = cases.FIXTURES / name
+  published.write_ours(published.open_folder(there), tmp_path / 'ours')
+  run = load(tmp_path / 'ours')
+  stack, _, weights = cases.batch(run.objective)
+  expected = tensors.Tensors(there, 'expected.safetensors').read('scores')
+  real = weights > 0
+  scores = cases.forward(run, stack, cases.is_bare(name))
+  assert relative(scores[real], expected.reshape(scores.shape)[real]) < 2e-5
+
+  made = export.plan(run, origin=published.origin(tmp_path / 'ours'))
+  export.write(run, made, tmp_path / 'back')
+  before, after = tensors.Tensors(there), tensors.Tensors(tmp_path / 'back')
+  assert set(before.shapes) == set(after.shapes)
+  for one in before.shapes:
+    assert folder.same(before.read(one), after.read(one)), one
+  # The folder itself is a checkpoint too.
+  direct = load(there)
+  jax.tree.map(np.testing.assert_array_equal, direct.params, run.params)
+  assert direct.config.model == run.config.model

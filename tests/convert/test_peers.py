@@ -1,0 +1,101 @@
+"""Live parity with transformers, in both directions: states of every layer,
+scores, losses, gradients, and bits that come back.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ptm_jax.convert import export, folder, mapping, published, tensors
+from ptm_jax.convert.check import relative
+from ptm_jax.load import load
+from tests.convert import cases
+
+pytestmark = pytest.mark.peers
+CLOSE, LOSS, GRADIENT = 2e-5, 1e-5, 1e-4
+
+
+def compared(name, run, entries, peer):
+  """Asserts that a model here and one of transformers are the same."""
+  stack, targets, weights = cases.batch(run.objective)
+  ours = cases.compute(run, stack, targets, weights,
+                       cases.is_bare(name))
+  theirs = cases.ask(peer, stack, targets, weights)
+  real = weights > 0
+  assert len(ours['states']) == len(theirs['states'])
+  for one, other in zip(ours['states'], theirs['states'], strict=True):
+    assert relative(one[real], other[real]) < CLOSE
+  assert ('scores' in ours) == ('scores' in theirs)
+  if 'scores' in ours:
+    scores = theirs['scores'].reshape(ours['scores'].shape)
+    assert relative(ours['scores'][real], scores[real]) < CLOSE
+  assert ours['loss'] == pytest.approx(theirs['loss'], rel=LOSS)
+  compare_gradients(mapping.flatten({'trunk': ours['grads']}), entries, peer)
+
+
+def compare_gradients(ours, entries, peer):
+  named = dict(peer.named_parameters(remove_duplicate=False))
+  theirs = {}
+  for entry in entries:
+    name = entry.name if entry.name in named else entry.name.split('.', 1)[1]
+    if not any(leaf.path in ours for leaf in entry.leaves):
+      continue
+    found = named[name].grad
+    parts = entry.to_ours((0 * named[name] if found is None
+                           else found).detach().numpy())
+    theirs.update(zip((leaf.path for leaf in entry.leaves), parts,
+                      strict=True))
+  assert set(theirs) == set(ours)
+  largest = max(np.abs(one).max() for one in theirs.values())
+  for path, one in theirs.items():
+    # A key's bias has no gradient but rounding.
+    scale = max(np.abs(one).max(), 1e-2 * largest)
+    assert np.abs(one - ours[path]).max() < GRADIENT * scale, path
+
+
+@pytest.mark.parametrize('name', cases.CASES)
+def test_published_to_ours(name, tmp_path):
+  peer = cases.publish(name, tmp_path / 'published')
+  run = load(tmp_path / 'published')
+  opened = published.open_folder(tmp_path / 'published')
+  compared(name, run, opened.entries, peer)
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+@pytest.mark.parametrize('name', cases.CASES)
+def test_published_comes_back_bit_equal(name, dtype, tmp_path):
+  cases.publish(name, tmp_path / 'there', dtype)
+  published.write_ours(published.open_folder(tmp_path / 'there'),
+                       tmp_path / 'ours')
+  run = load(tmp_path / 'ours')
+  assert run.config.model.param_dtype == dtype
+  export.write(run, export.plan(run, origin=published.origin(
+      tmp_path / 'ours')), tmp_path / 'back')
+  there = tensors.Tensors(tmp_path / 'there')
+  back = tensors.Tensors(tmp_path / 'back')
+  assert set(back.shapes) == set(there.shapes) - cases.UNUSED.get(name, set())
+  for one in back.shapes:
+    assert folder.same(there.read(one), back.read(one)), one
+
+
+@pytest.mark.parametrize('name', cases.CASES)
+def test_ours_to_published(name, tmp_path):
+  """Random parameters of ours, written, are what transformers reads."""
+  import transformers
+  cases.publish(name, tmp_path / 'shapes')
+  run = cases.redrawn(load(tmp_path / 'shapes'))
+  family = published.open_folder(tmp_path / 'shapes').family
+  made = export.plan(run, next(
+      key for key, one in published.families().items() if one is family))
+  made.values.update(pad_token_id=run.objective.vocabulary.pad_id)
+  export.write(run, made, tmp_path / 'written')
+  peer = getattr(transformers, made.architecture).from_pretrained(
+      tmp_path / 'written').eval()
+  compared(name, run, made.entries, peer)
+  again = load(tmp_path / 'written')
+  before, after = (mapping.flatten(one.params) for one in (run, again))
+  assert set(before) == set(after)
+  for path in before:
+    assert folder.same(np.asarray(before[path]), np.asarray(after[path])), path
+  assert dataclasses.replace(again.config.model) == run.config.model
