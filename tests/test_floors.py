@@ -29,7 +29,7 @@ WHOLE = {'mask_share': 1.0, 'random_share': 0.0}
 EXACT = {
     'autoregressive': {}, 'bidirectional_lm': {}, 'prefix_lm': {},
     'masked': {'rate': 0.4, **WHOLE},
-    'span_boundary': {'rate': 0.3, **WHOLE},
+    'span_boundary': {'rate': 0.3, **WHOLE}, 'masked_diffusion': {},
     'permutation': {'rate': 0.5}, 'permuted_masked': {'rate': 0.5, **WHOLE},
     'unilm': {'rate': 0.4, **WHOLE}, 'fragment': {'rate': 0.6, **WHOLE},
     'masked_next_token': {'rate': 0.4, 'final_rate': 0.4,

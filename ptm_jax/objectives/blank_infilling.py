@@ -14,7 +14,8 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import arrange, noise, sequence_to_sequence, units
+from ptm_jax.objectives import (arrange, hidden_lengths, ideal, noise,
+                                sequence_to_sequence, units)
 from ptm_jax.rng import stream
 
 UNITS = ('span', 'sentence', 'document')
@@ -169,6 +170,47 @@ class Objective(sequence_to_sequence.Rewriting):
         'positions': mask_places[span],
         'block_positions': inner + 1}
     return {name: jnp.where(there, values, 0) for name, values in rows.items()}
+
+  def floor(self, law, batch):
+    if hidden_lengths.several_documents(batch['encoder_segment_ids']) or (
+        self.unit == 'sentence'):  # of lengths that the text alone tells
+      return {}
+    asked = hidden_lengths.Questions(self.vocabulary, batch['targets'])
+    shown, targets = (ideal.symbols(self.vocabulary, batch[name])
+                      for name in ('encoder_inputs', 'targets'))
+    real = np.asarray(batch['encoder_segment_ids']) > 0
+    for row, symbols in enumerate(shown):
+      masks = np.flatnonzero(real[row] & (symbols < 0))
+      written = np.asarray(batch['weights'])[row] > 0
+      spans = [[] for _ in masks]
+      order = []
+      for place, symbol in zip(
+          np.asarray(batch['decoder_positions'])[row][written],
+          targets[row][written], strict=True):
+        gap = int(np.searchsorted(masks, place))
+        if symbol >= 0:
+          spans[gap].append(int(symbol))
+        else:
+          order.append(gap)
+      if order:
+        asked.add_spans(
+            row, 0, hidden_lengths.pieces(symbols, real[row] & (symbols < 0)),
+            [(gap, spans[gap]) for gap in order],
+            self._lengths(spans, np.sum(real[row]) - len(masks)))
+    return {'seq2seq': asked.answers(law)}
+
+  def _lengths(self, spans, seen):
+    """The weight of each length of each span in a text, `[spans, n]`."""
+    hidden = sum(map(len, spans))
+    if self.unit == 'document':
+      return np.ones((1, hidden + 1))
+    law = np.diff(np.asarray(self.numbers['law'], np.float64), prepend=0)
+    weights = np.zeros((len(spans), hidden + 1 + law.size))
+    weights[:, 1:1 + law.size] = law
+    # The last one is drawn because those before do not reach the count.
+    least = hidden - self.numbers['count'][seen + hidden] + 1
+    weights[-1, :max(least, 0)] = 0
+    return weights
 
   def networks(self):
     networks = super().networks()

@@ -69,3 +69,27 @@ def from_seen(law, vocabulary, tokens, segment_ids, seen, places):
   chances = at(around, np.reshape(places, (-1, 1)))[:, 0]
   return Ideal(chances.reshape(-1, count, chances.shape[-1]),
                np.maximum(at(text, places), 0))
+
+
+def from_left(law, vocabulary, targets, evidence, segments):
+  """Predictions of a whole text from its left and from what is shown of all
+  of it, over the ids of the vocabulary; what is no text is certain.
+
+  Args:
+    law: of the source.
+    vocabulary: `Vocabulary`.
+    targets: int `[batch, length]`.
+    evidence: float64 `[batch, length, symbols]`, what is shown says.
+    segments: int `[batch, length]`, as `stretches` gives them.
+  """
+  text, index = symbols(vocabulary, targets), np.arange(np.shape(targets)[1])
+  chances = np.eye(vocabulary.size)[np.asarray(targets, np.int64)]
+  begin, end = vocabulary.text_start, vocabulary.text_end
+  for row, own in enumerate(text):  # as many texts as there are places
+    known = (index < index[:, None])[..., None]
+    seen = np.where(known, law.evidence(own), evidence[row])
+    found = law.around(seen, np.tile(segments[row], (len(own), 1)))
+    found = found[index, index] * evidence[row]
+    found /= np.maximum(found.sum(-1, keepdims=True), 1e-300)
+    chances[row, own >= 0, begin:end] = found[own >= 0]
+  return Ideal(chances, np.asarray(targets, np.int64))

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks
-from ptm_jax.objectives import noise, sequence_to_sequence, units
+from ptm_jax.objectives import (hidden_lengths, ideal, noise,
+                                sequence_to_sequence, units)
 from ptm_jax.rng import stream
 
 CODINGS = ('mask', 'random', 'sentinel', 'drop')
+_RANDOM = 0.1  # of the noise, where it is not all masked
 
 
 @dataclasses.dataclass
@@ -78,7 +80,7 @@ class Objective(sequence_to_sequence.Rewriting):
               noise.target_spans(tokens, segment_ids, hidden, targets,
                                  self.vocabulary))
     else:
-      random = 0.1 if self.coding == 'random' else 0.0
+      random = _RANDOM if self.coding == 'random' else 0.0
       shown, _ = noise.show_channel(
           stream(key, 'show'), tokens, hidden, 1 - random, random,
           self.vocabulary)
@@ -88,6 +90,23 @@ class Objective(sequence_to_sequence.Rewriting):
               some(tokens, segment_ids, real if self.whole else hidden,
                    targets, eos_id))
     return sequence_to_sequence.example(*pair, hidden, self.vocabulary.bos_id)
+
+  def floor(self, law, batch):
+    # Layouts of as many hidden tokens and runs are equally likely; that there
+    # is a most of them is left out, as too rare.
+    if self.coding == 'sentinel':
+      return hidden_lengths.sentinels(law, self.vocabulary, batch)
+    if not self.whole:
+      return {}  # where the text has lost tokens is not told
+    shown, text = (ideal.symbols(self.vocabulary, batch[name]) for name in (
+        'encoder_inputs', 'targets'))
+    exact, density = law.evidence(shown), float(self.numbers['density'])
+    if self.coding == 'random':  # a token shows itself, or is random noise
+      exact = np.where((shown >= 0)[..., None], (1 - density) * exact
+                       + density * _RANDOM / law.num_symbols, 1)
+    return {'seq2seq': ideal.from_left(
+        law, self.vocabulary, batch['targets'], exact,
+        ideal.stretches(text, batch['decoder_segment_ids']))}
 
   def exempt(self, batch):
     if not self.whole:

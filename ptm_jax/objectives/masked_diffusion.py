@@ -9,9 +9,10 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax import losses
-from ptm_jax.objectives import base, masked, noise
+from ptm_jax.objectives import base, ideal, masked, noise
 from ptm_jax.rng import stream
 
 
@@ -59,3 +60,11 @@ class Objective(masked.Cloze):
   def visibility(self, batch):
     segments = batch['segment_ids']
     return {'diffusion': {'inputs': base.same_segment(segments, segments)}}
+
+  def floor(self, law, batch):
+    text = ideal.symbols(self.vocabulary, batch['targets'])
+    shown = np.where(batch['noise'], -1, text)
+    return {'diffusion': ideal.Ideal(
+        law.around(law.evidence(shown),
+                   ideal.stretches(text, batch['segment_ids'])),
+        np.maximum(text, 0))}

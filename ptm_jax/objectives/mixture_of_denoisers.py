@@ -14,7 +14,8 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import noise, sequence_to_sequence, span_corruption
+from ptm_jax.objectives import (hidden_lengths, ideal, noise,
+                                sequence_to_sequence, span_corruption)
 from ptm_jax.rng import stream
 
 MODES = ('[NLU]', '[NLG]', '[S2S]')  # the vocabulary's marks 0, 1 and 2
@@ -115,3 +116,21 @@ class Objective(sequence_to_sequence.Rewriting):
         (jnp.concatenate([self.mode(kind)[None], inputs]),
          jnp.concatenate([segments[:1], segments])),
         targets, hidden, self.vocabulary.bos_id)
+
+  def floor(self, law, batch):
+    # What is shown tells how much is hidden and in how many spans, so which
+    # of the denoisers did it says no more.
+    if hidden_lengths.several_documents(batch['encoder_segment_ids']):
+      return {}
+    asked = hidden_lengths.Questions(self.vocabulary, batch['targets'])
+    shown = np.asarray(batch['encoder_inputs'])
+    suffix = shown[:, 0] == self.vocabulary.mark_id(MODES.index('[S2S]'))
+    text, hidden = (ideal.symbols(self.vocabulary, ids)
+                    for ids in (shown, batch['targets']))
+    for row, ids in enumerate(shown):
+      if suffix[row]:
+        asked.add_suffix(row, *(values[row][values[row] >= 0].tolist()
+                                for values in (text, hidden)))
+      else:
+        asked.add_sentinels(row, ids[1:], batch['weights'][row] > 0)
+    return {'seq2seq': asked.answers(law)}

@@ -9,9 +9,10 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ptm_jax.objectives import (arrange, autoregressive, base, noise,
-                                sequence_to_sequence)
+from ptm_jax.objectives import (arrange, autoregressive, base, hidden_lengths,
+                                ideal, noise, sequence_to_sequence)
 
 
 @dataclasses.dataclass
@@ -85,7 +86,17 @@ class Objective(autoregressive.Objective):
     return {'lm': {'inputs': base.same_segment(segments, segments) & seen}}
 
   def floor(self, law, batch):
-    return super().floor(law, batch) if self._one_stack else {}
+    if self._one_stack:
+      return super().floor(law, batch)
+    if hidden_lengths.several_documents(batch['encoder_segment_ids']):
+      return {}
+    asked = hidden_lengths.Questions(self.vocabulary, batch['targets'])
+    read, written = (ideal.symbols(self.vocabulary, batch[name])
+                     for name in ('encoder_inputs', 'targets'))
+    for row in np.flatnonzero(np.any(batch['weights'], 1)):
+      asked.add_suffix(row, *(values[row][values[row] >= 0].tolist()
+                              for values in (read, written)))
+    return {'lm': asked.answers(law)}
 
   def read(self, window):
     if self._one_stack:

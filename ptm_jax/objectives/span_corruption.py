@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import noise, sequence_to_sequence
+from ptm_jax.objectives import hidden_lengths, noise, sequence_to_sequence
 
 
 @dataclasses.dataclass
@@ -70,6 +70,9 @@ class Objective(sequence_to_sequence.Rewriting):
         noise.target_spans(tokens, segment_ids, hidden,
                            self.sizes['decoder'], self.vocabulary),
         hidden, self.vocabulary.bos_id)
+
+  def floor(self, law, batch):
+    return hidden_lengths.sentinels(law, self.vocabulary, batch)
 
 
 def counts(density, mean, longest):

@@ -9,6 +9,7 @@ import functools
 
 import numpy as np
 
+from ptm_jax.sources import gaps
 from ptm_jax.sources.law import Law
 
 _TINY = 1e-300  # what is impossible divides to 0
@@ -82,6 +83,9 @@ class Chain(Law):
     given = self._given(evidence, segments)
     states, _ = self._forward(*given)
     return self._symbols(states * self._backward(*given))
+
+  def gapped(self, symbols, weights, hidden, asked):
+    return gaps.summed(self, symbols, weights, hidden, asked)
 
   def entropy_rate(self, rng=None, tolerance=1e-3):
     """Bounds on the entropy rate, nats a symbol.

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ptm_jax.sources import gaps
+
 
 class Law:
   """A law over documents of symbols 0 ... V - 1.
@@ -84,6 +86,23 @@ class Law:
     real = True if segments is None else np.asarray(segments) > 0
     with np.errstate(divide='ignore'):
       return np.sum(np.where(real, np.log(chances), 0), 1)
+
+  def gapped(self, symbols, weights, hidden, asked):
+    """How texts go on in one of their gaps, whose lengths are not known.
+
+    Args:
+      symbols: int `[rows, slots]`, each a text from its start: symbols,
+        `gaps.GAP` for a gap, and `gaps.OVER` behind the text.
+      weights: float64 `[rows, gaps, n]`, for each gap in its order the weight
+        of its having 0 ... n - 1 symbols, at least up to `hidden`.
+      hidden: int `[rows]`, symbols of all gaps together.
+      asked: int `[rows]`, the number of the gap.
+
+    Returns:
+      float64 `[rows, V + 1]`: the law of the gap's first symbol, and last the
+      chance that it has none.
+    """
+    return gaps.enumerated(self, symbols, weights, hidden, asked)
 
   def _one_side(self, evidence, seen):
     length = evidence.shape[1]
