@@ -13,6 +13,7 @@ import time
 from ptm_jax import lock, processes, report, serialize, signals, workdir
 from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.find import find
+from ptm_jax.finetune_config import NO_PREFIX
 from ptm_jax.finetune_data import prepare
 from ptm_jax.finetune_trials import Trials
 from ptm_jax.load import load
@@ -45,6 +46,10 @@ def finetune(checkpoint, settings, path, say=print):
   task = find('tasks', settings.task)()
   examples = task.read(settings.data_dir)  # refused before the trunk is read
   run = load(checkpoint)
+  form = run.objective.model.form
+  if settings.way == 'prefix' and form in NO_PREFIX:
+    raise ConfigError(f'--way=prefix does not fit model.form={form}: use full '
+                      'or lora')
   data = prepare(task, examples, run, checkpoint, settings, say)
   with contextlib.ExitStack() as stack:
     watched = stack.enter_context(signals.watch())

@@ -8,6 +8,7 @@ from ptm_jax.find import find
 
 WAYS = ('full', 'lora', 'prefix')
 POOLING = ('mean', 'first', 'last')
+NO_PREFIX = ('two_tower', 'embedding')  # forms that read no vectors
 
 
 @dataclasses.dataclass

@@ -86,7 +86,8 @@ def prepare(task, examples, run, checkpoint, settings, say):
   room = settings.max_length - 2  # special tokens around the text
   if run.config.model.positions == 'learned':
     room = min(room, run.config.model.max_length - 2)
-  found = {split: task.rows(run.tokenizer, getattr(examples, split), room)
+  found = {split: task.rows(run.tokenizer, getattr(examples, split), room,
+                            examples.labels)
            for split in ('train', 'test')}
   if not found['train'] or not found['test']:
     raise DataError(f'--task={settings.task}: nothing to train on or to score')

@@ -92,7 +92,8 @@ def make_init(recipe):
           stream(key, 'prefix'), (recipe.prefix,),
           recipe.objective.vocabulary.text_start,
           recipe.objective.vocabulary.text_end)
-      task['prefix'] = table[ids] - table[recipe.objective.vocabulary.mask_id]
+      mask_id = recipe.objective.vocabulary.mask_id
+      task['prefix'] = table[ids] - table[mask_id][None]
     params = {'trunk': trunk, 'task': task}
     return {'step': jnp.zeros((), jnp.int32), 'params': params,
             'opt_state': _transform(recipe).init(trained(recipe, params)),

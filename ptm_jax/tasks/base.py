@@ -7,6 +7,7 @@ else is edited.
 """
 
 import dataclasses
+import hashlib
 from typing import Any, Callable, ClassVar
 
 import numpy as np
@@ -23,7 +24,8 @@ class Layout:
 
   Attributes:
     train, test: file names, compressed or not; one with a '?' behind it may
-      be missing. `test` is the labelled split that is scored.
+      be missing. `test` is the labelled split that is scored; () takes a
+      tenth of the training files.
     reader: of `tasks.rows`.
     columns: by what the kind calls them, such as `{'text': 'sentence'}`.
   """
@@ -116,13 +118,14 @@ class FineTuned(config.Component):
     """The lists with labels as numbers, and the labels' names."""
     raise NotImplementedError
 
-  def rows(self, tokenizer, examples, room):
+  def rows(self, tokenizer, examples, room, labels):
     """A list of `Row`.
 
     Args:
       tokenizer: of the trunk.
       examples: list of `Example`.
       room: tokens that a row may have; a longer text is cut.
+      labels: names of the answers.
     """
     raise NotImplementedError
 
@@ -183,20 +186,26 @@ class FineTuned(config.Component):
       paths = self._paths(data_dir, getattr(layout, split))
       names[split] = [path.name for path in paths]
       found[split] = [
-          self.example(row, layout.columns, f'{path} line {number}')
-          for path in paths for number, row in rows.read(path, layout.reader)]
-    train, test, labels = self.settled(**self.divided(**found))
+          self.example(row, layout.columns, f'{path} {place}')
+          for path in paths for place, row in rows.read(path, layout.reader)]
+    if not layout.test:
+      found = divided(found['train'], self.unit)
+      names['test'] = [f'a tenth of {", ".join(names["train"])}, by hash']
+    train, test, labels = self.settled(**found)
     return Examples(train, test, labels, names)
 
-  def divided(self, train, test):
-    """The splits, where the published ones are not used as they are."""
-    return {'train': train, 'test': test}
+  def unit(self, example):
+    """What of an example lies in one split as a whole, a string."""
+    return '\n'.join(example.texts)
 
   def _layout(self, data_dir):
-    for layout in self.layouts:
-      if any(rows.path_of(data_dir, name.rstrip('?'))
-             for name in layout.train):
-        return layout
+    def there(names):
+      return all(name.endswith('?') or rows.path_of(data_dir, name)
+                 for name in names)
+    for whole in True, False:
+      for layout in self.layouts:
+        if there(layout.train) and (there(layout.test) or not whole):
+          return layout
     wanted = ' or '.join(layout.train[0] for layout in self.layouts)
     raise DataError(f'--data_dir={data_dir} has no {wanted} (or .gz, .xz, .bz2,'
                     f' .zst) of the task {self.name}: name the folder of its '
@@ -211,6 +220,16 @@ class FineTuned(config.Component):
                         f'.bz2, .zst), which the task {self.name} needs')
       paths += [path] if path else []
     return paths
+
+
+def divided(examples, unit):
+  """`{'train', 'test'}`: a tenth is for the test, by a hash of its unit."""
+  found = {'train': [], 'test': []}
+  for one in examples:
+    digest = hashlib.blake2b(unit(one).encode(), digest_size=8).digest()
+    share = int.from_bytes(digest, 'big') / 2**64
+    found['test' if share < 0.1 else 'train'].append(one)
+  return found
 
 
 def numbered(examples, labels, sort):

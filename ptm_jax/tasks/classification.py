@@ -12,12 +12,15 @@ from ptm_jax.tasks import base, rows, scores
 class Classification(base.FineTuned):
   """One label for one or two texts.
 
-  A layout's columns: `text`, `second` where there are two, and `label`.
+  A layout's columns: `text`, `second` where there are two (with a '?' behind
+  it where there may be), and `label`.
   """
 
   def example(self, row, columns, where):
-    texts = tuple(str(rows.cell(row, columns[name], where))
-                  for name in ('text', 'second') if name in columns)
+    names = [columns[name] for name in ('text', 'second') if name in columns]
+    texts = tuple(str(rows.cell(row, name.rstrip('?'), where))
+                  for name in names
+                  if not name.endswith('?') or name.rstrip('?') in row)
     return base.Example(
         texts, str(rows.cell(row, columns['label'], where)).strip(), where)
 
@@ -28,7 +31,8 @@ class Classification(base.FineTuned):
     return (base.numbered(train, labels, sort),
             base.numbered(test, labels, sort), labels)
 
-  def rows(self, tokenizer, examples, room):
+  def rows(self, tokenizer, examples, room, labels):
+    del labels
     separator = tokenizer.vocabulary.sep_id
     found = []
     for number, one in enumerate(examples):

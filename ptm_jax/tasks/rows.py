@@ -1,8 +1,8 @@
 """Rows out of files in the layouts in which tasks are published.
 
-A reader is a function `(name, lines) -> (number, row) ...`: the file's name
-for messages, its numbered lines, and for each example the line that it stands
-at and a dict of columns. Files may be compressed (.gz, .xz, .bz2, .zst).
+A reader is a function `(name, lines) -> (place, row) ...`: the file's name
+for messages, its numbered lines, and for each example where it stands, such as
+'line 3', and a dict of columns. Files may be compressed (.gz, .xz, .bz2, .zst).
 """
 
 import csv
@@ -26,7 +26,7 @@ def path_of(folder, name):
 
 
 def read(path, reader):
-  """The rows of one file, `[(number, dict)]`.
+  """The rows of one file, `[(place, dict)]`.
 
   Raises:
     DataError: the file cannot be read, is malformed or holds no row.
@@ -84,7 +84,7 @@ def table(*columns, separator='\t', quoted=False):
       if len(row) < len(header):
         raise DataError(f'{name} line {number} has {len(row)} columns, '
                         f'{len(header)} are expected: {", ".join(header)}')
-      yield number, dict(zip(header, row))
+      yield f'line {number}', dict(zip(header, row))
 
   return reader
 
@@ -96,9 +96,9 @@ def headed(*columns, **options):
 
   def reader(name, numbered):
     rows = plain(name, numbered)
-    for number, row in rows:
-      if number > 1 or tuple(row.values()) != columns:
-        yield number, row
+    for place, row in rows:
+      if place != 'line 1' or tuple(row.values()) != columns:
+        yield place, row
 
   return reader
 
@@ -112,7 +112,7 @@ def labelled(name, numbered):
     if not space:
       raise DataError(f'{name} line {number} is not a label, a space and a '
                       f'text: {line!r:.80}')
-    yield number, {'label': label, 'text': text.strip()}
+    yield f'line {number}', {'label': label, 'text': text.strip()}
 
 
 def json_lines(name, numbered):
@@ -127,7 +127,45 @@ def json_lines(name, numbered):
     for key, value in list(row.items()):
       if isinstance(value, dict):
         row.update({f'{key}.{inner}': one for inner, one in value.items()})
-    yield number, row
+    yield f'line {number}', row
+
+
+def squad(name, numbered):
+  """A reader of SQuAD's JSON (Rajpurkar et al. 2016, arXiv:1606.05250; 2018,
+  arXiv:1806.03822): `question`, `context` and `answers`, a list of `(text,
+  first character)`, empty where there is none."""
+  where = 'the file'
+  try:
+    for article in json_of(name, numbered)['data']:
+      for paragraph in article['paragraphs']:
+        for question in paragraph['qas']:
+          where = f'question {question["id"]}'
+          answers = [(one['text'], one['answer_start'])
+                     for one in question.get('answers', ())]
+          yield where, {'question': question['question'],
+                        'context': paragraph['context'],
+                        'answers': [] if question.get('is_impossible')
+                        else answers}
+  except (KeyError, TypeError) as error:
+    raise DataError(f'{name} {where}: not in the form of SQuAD: {error!r}'
+                    ) from error
+
+
+def dialogues(name, numbered):
+  """A reader of C3's JSON (Sun et al. 2020, arXiv:1904.09679): `context`,
+  `question`, `choices` and `answer`."""
+  where = 'the file'
+  try:
+    for place, (lines_, questions, *_) in enumerate(
+        json_of(name, numbered), 1):
+      for number, one in enumerate(questions, 1):
+        where = f'text {place} question {number}'
+        yield where, {'context': '\n'.join(lines_),
+                      'question': one['question'],
+                      'choices': list(one['choice']), 'answer': one['answer']}
+  except (KeyError, TypeError, ValueError) as error:
+    raise DataError(f'{name} {where}: not in the form of C3: {error!r}'
+                    ) from error
 
 
 def json_of(name, numbered):
@@ -157,7 +195,7 @@ def conll(separator=None, prefix=''):
     for number, line in numbered:
       if not line.strip():
         if words:
-          yield first, {'words': words, 'tags': tags}
+          yield f'line {first}', {'words': words, 'tags': tags}
         words, tags = [], []
         continue
       cells = line.split(separator)
@@ -168,7 +206,7 @@ def conll(separator=None, prefix=''):
       words.append(cells[0].partition(prefix)[2] if prefix else cells[0])
       tags.append(cells[-1].strip())
     if words:
-      yield first, {'words': words, 'tags': tags}
+      yield f'line {first}', {'words': words, 'tags': tags}
 
   return reader
 

@@ -1,11 +1,19 @@
-"""Metrics of fine-tuned tasks, all from the libraries that define them."""
+"""Metrics of fine-tuned tasks, from the libraries that define them; SQuAD's,
+which none of these has, and the reciprocal rank are written here."""
 
+import collections
 import functools
 import importlib
+import re
+import string
+import unicodedata
 
 import numpy as np
 
 from ptm_jax.errors import ConfigError
+
+_ALONE = '\u3400-\u4dbf\u4e00-\u9fff'  # characters that are words
+_WORD = re.compile(rf'[{_ALONE}]|[^\s{_ALONE}]+')
 
 
 def _library(name):
@@ -62,3 +70,78 @@ def of_numbers(names, answers, found):
   if not np.ptp(answers) or not np.ptp(found):
     return dict.fromkeys(names, 0.0)
   return {name: float(known[name](answers, found)[0]) for name in names}
+
+
+def of_entities(names, answers, found):
+  """'f1', 'precision', 'recall' of whole entities, as seqeval defines them
+  (as conlleval: a type and both ends must be right).
+
+  Args:
+    names: of the scores.
+    answers, found: lists of lists of tags.
+  """
+  metrics = _library('seqeval.metrics')
+  known = {'f1': metrics.f1_score, 'precision': metrics.precision_score,
+           'recall': metrics.recall_score}
+  return {name: float(known[name](answers, found, zero_division=0))
+          for name in names}
+
+
+def of_ranks(names, groups):
+  """'map', the mean average precision, and 'mrr', the mean reciprocal rank of
+  the first right answer, over the groups that have one.
+
+  Args:
+    names: of the scores.
+    groups: lists of `(1 where right, score)`.
+  """
+  metrics = _library('sklearn.metrics')
+  found = {'map': [], 'mrr': []}
+  for group in groups:
+    right, values = np.asarray(group, np.float64).T
+    if not right.any():
+      continue
+    found['map'].append(metrics.average_precision_score(right, values))
+    # Of equal scores the wrong ones come first.
+    best = values[right > 0].max()
+    found['mrr'].append(1 / (1 + np.sum(values[right == 0] >= best)))
+  return {name: float(np.mean(found[name])) if found[name] else 0.0
+          for name in names}
+
+
+def of_answers(names, answers, found):
+  """'exact_match' and 'f1' of texts, as SQuAD's released script defines them;
+  a character of a script without spaces is a word, as for CMRC 2018.
+
+  Args:
+    names: of the scores.
+    answers: a list of right texts for each question; [''] for none.
+    found: list of strings.
+  """
+  def words(text):
+    kept = ''.join(one for one in text.lower()
+                   if not _is_punctuation(one))
+    return [word for word in _WORD.findall(kept)
+            if word not in ('a', 'an', 'the')]
+
+  def f1(right, text):
+    right, text = words(right), words(text)
+    if not right or not text:
+      return float(right == text)
+    common = sum((collections.Counter(right)
+                  & collections.Counter(text)).values())
+    return 2 * common / (len(right) + len(text))
+
+  known = {'exact_match': lambda right, text: words(right) == words(text),
+           'f1': f1}
+  return {name: float(np.mean([
+      max(known[name](right, text) for right in rights)
+      for rights, text in zip(answers, found, strict=True)]))
+          for name in names}
+
+
+def _is_punctuation(character):
+  """Of ASCII, as SQuAD's script has it, or of any other script."""
+  return (character in string.punctuation
+          or not character.isascii()
+          and unicodedata.category(character).startswith('P'))

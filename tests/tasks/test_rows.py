@@ -18,24 +18,24 @@ def read(tmp_path, text, reader, name='file.tsv'):
 def test_a_table_with_a_header_and_one_without(tmp_path):
   found = read(tmp_path, '\ufefflabel\ttext\n1\ta "b\r\n\n0\tc\n',
                rows.table())
-  assert found == [(2, {'label': '1', 'text': 'a "b'}),
-                   (4, {'label': '0', 'text': 'c'})]
+  assert found == [('line 2', {'label': '1', 'text': 'a "b'}),
+                   ('line 4', {'label': '0', 'text': 'c'})]
   found = read(tmp_path, '1\tlabel\n', rows.table('label', 'text'))
-  assert found == [(1, {'label': '1', 'text': 'label'})]
+  assert found == [('line 1', {'label': '1', 'text': 'label'})]
 
 
 def test_a_header_that_may_be_missing(tmp_path):
   reader = rows.headed('index', 'label')
   with_header = read(tmp_path, 'index\tlabel\n3\tx\n', reader)
-  assert with_header == [(2, {'index': '3', 'label': 'x'})]
+  assert with_header == [('line 2', {'index': '3', 'label': 'x'})]
   assert read(tmp_path, '3\tx\n', reader) == [
-      (1, {'index': '3', 'label': 'x'})]
+      ('line 1', {'index': '3', 'label': 'x'})]
 
 
 def test_quoted_cells_hold_separators_and_newlines(tmp_path):
   found = read(tmp_path, '"a, ""b""\nc",1\n',
                rows.table('text', 'label', separator=',', quoted=True))
-  assert found == [(2, {'text': 'a, "b"\nc', 'label': '1'})]
+  assert found == [('line 2', {'text': 'a, "b"\nc', 'label': '1'})]
 
 
 def test_lines_end_at_newlines_only_and_may_be_latin_1(tmp_path):
@@ -47,14 +47,14 @@ def test_lines_end_at_newlines_only_and_may_be_latin_1(tmp_path):
 def test_a_compressed_file_is_found_by_its_plain_name(tmp_path):
   found = read(tmp_path, bz2.compress(b'{"a": 1, "b": {"c": 2}}\n'),
                rows.json_lines, 'file.tsv.bz2')
-  assert found == [(1, {'a': 1, 'b': {'c': 2}, 'b.c': 2})]
+  assert found == [('line 1', {'a': 1, 'b': {'c': 2}, 'b.c': 2})]
 
 
 def test_words_and_tags(tmp_path):
   found = read(tmp_path, 'en:a\tO\nen:::\tB-X\n\n\t\n\nen:c\tO\n',
                rows.conll('\t', ':'))
-  assert found == [(1, {'words': ['a', '::'], 'tags': ['O', 'B-X']}),
-                   (6, {'words': ['c'], 'tags': ['O']})]
+  assert found == [('line 1', {'words': ['a', '::'], 'tags': ['O', 'B-X']}),
+                   ('line 6', {'words': ['c'], 'tags': ['O']})]
 
 
 @pytest.mark.parametrize('text,reader,said', [
