@@ -28,7 +28,8 @@ setup(
         'orbax-checkpoint>=0.12,<0.13', 'sentencepiece>=0.2.1,<0.3',
         'absl-py>=2.1', 'ml_collections>=1.1', 'grain>=0.2.18,<0.3',
         'safetensors>=0.5', 'matplotlib>=3.9', 'tensorboardX>=2.6.4',
-        'rich>=13'],
+        # Published vocabularies are read and written as they are by the field.
+        'tokenizers>=0.21,<1', 'rich>=13'],
     extras_require={
         'test': ['pytest>=8', 'pytest-xdist[psutil]>=3.6',
                  'hypothesis>=6.100', *METRICS, *PARQUET, *SEARCH, *ZSTD],

@@ -4,10 +4,10 @@ import numpy as np
 
 
 def lower(text):
-  """The text in lower case, with as many characters; the few that would become
-  two are kept."""
+  """The text in lower case, with as many characters, each for itself; the few
+  that would become two are kept, and a sigma has one lower case."""
   lowered = text.lower()
-  if len(lowered) == len(text):
+  if len(lowered) == len(text) and '\u03a3' not in text:
     return lowered
   return ''.join(one.lower() if len(one.lower()) == 1 else one
                  for one in text)

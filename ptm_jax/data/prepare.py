@@ -28,7 +28,7 @@ from ptm_jax.progress import bar
 from ptm_jax.serialize import to_json
 
 SPLITS = ('train', 'validation', 'test')
-_FORMAT = 3  # of the store; a change makes old ones unused
+_FORMAT = 4  # of the store; a change makes old ones unused
 _ALIGNED = '-aligned'  # behind a split's name: the other language's store
 _AT_ONCE = 2**21  # characters encoded in one go
 

@@ -20,25 +20,27 @@ from ptm_jax.data.vocabulary import NUM_CONTROL, NUM_SENTINELS, Vocabulary
 from ptm_jax.errors import DataError
 
 # The escape character; itself written twice.
-_ESCAPE, _SPACE = '\u241b', '\u2581'
-_TO_ESCAPE = re.compile(f'[{_ESCAPE}{_SPACE}]')
-_ESCAPED = re.compile(f'{_ESCAPE}([{_ESCAPE}s])')
+ESCAPE, SPACE = '\u241b', '\u2581'
+_TO_ESCAPE = re.compile(f'[{ESCAPE}{SPACE}]')
+_ESCAPED = re.compile(f'{ESCAPE}([{ESCAPE}s])')
 # A piece of SentencePiece's vocabulary shows a byte as <0x41>.
 _BYTE = re.compile(r'<0x([0-9A-F]{2})>')
-_AT_ONCE = 2**20  # characters given to SentencePiece in one call
-_NAMES = ('<pad>', '<s>', '</s>', '<unk>', '<mask>', '<cls>', '<sep>')
+# Characters that SentencePiece cuts into pieces at once: sums of scores stay
+# exact (`train_tokenizer.with_even_scores`), and memory bounded.
+_AT_ONCE = 2**13
+NAMES = ('<pad>', '<s>', '</s>', '<unk>', '<mask>', '<cls>', '<sep>')
 
 
 def escape(text):
   """Replaces what SentencePiece would confuse; undone by `unescape`."""
   return _TO_ESCAPE.sub(
-      lambda found: _ESCAPE + ('s' if found[0] == _SPACE else _ESCAPE), text)
+      lambda found: ESCAPE + ('s' if found[0] == SPACE else ESCAPE), text)
 
 
 def unescape(text):
   """Undoes `escape`; what is no escape is left alone."""
   return _ESCAPED.sub(
-      lambda found: _SPACE if found[1] == 's' else _ESCAPE, text)
+      lambda found: SPACE if found[1] == 's' else ESCAPE, text)
 
 
 class Tokenizer:
@@ -107,10 +109,29 @@ class Tokenizer:
         texts[one] = chr(byte) if byte < 0x80 else ''
         self.spellings[one] = bytes([byte])
       else:
-        texts[one] = piece.replace(_SPACE, ' ')
+        texts[one] = piece.replace(SPACE, ' ')
         self.spellings[one] = texts[one].encode()
         self.piece_bytes[one] = len(self.spellings[one])
     self._flag = Flagger(texts)
+
+  def scores(self):
+    """float32 `[vocab]`, SentencePiece's scores; 0 for ids that are ours."""
+    scores = np.zeros(self.vocabulary.size, np.float32)
+    for one, number in enumerate(self._numbers.tolist(), NUM_CONTROL):
+      scores[one] = self._processor.get_score(number)
+    return scores
+
+  def is_byte(self, one):
+    """Whether an id stands for a byte, whatever text it is part of."""
+    return (NUM_CONTROL <= one < self.vocabulary.text_end
+            and self._processor.is_byte(int(self._numbers[one - NUM_CONTROL])))
+
+  @property
+  def is_unigram(self):
+    """Whether the likeliest pieces are taken; else they are merged (BPE),
+    whose scores are the negative order of the merges."""
+    scores = self.scores()
+    return bool(np.any(scores != np.round(scores)))
 
   def _hash(self):
     if not self.lossless:
@@ -164,9 +185,9 @@ class Tokenizer:
       texts = [lower(text) for text in texts]
     if self.lossless:
       texts = [escape(text) for text in texts]
-    # A long text in parts keeps SentencePiece's memory bounded.
-    parts = [part for text in texts for part in _parts(text)]
-    counts = [sum(1 for _ in _parts(text)) for text in texts]
+    cut = [list(_parts(text)) if self.lossless else [text] for text in texts]
+    parts = [part for one in cut for part in one]
+    counts = [len(one) for one in cut]
     try:
       numbers = self._processor.encode(parts)
     except (RuntimeError, TypeError, UnicodeEncodeError) as error:
@@ -188,7 +209,7 @@ class Tokenizer:
     """Each id as a short string to show: its piece, or a control token."""
     def show(one):
       if one < NUM_CONTROL:
-        return _NAMES[one]
+        return NAMES[one]
       if one >= self.vocabulary.text_end:
         return f'<{self.vocabulary.size - 1 - one}>'
       return self._pieces[self._numbers[one - NUM_CONTROL]]
@@ -240,18 +261,18 @@ class Tokenizer:
 
 
 def _parts(text):
-  """Cuts a long text where no piece of ours reaches across: behind a newline
-  or else before a space, or else anywhere."""
+  """Cuts a text behind its newlines, which no piece of ours reaches across,
+  and a long line before a space, or else anywhere."""
   start = 0
-  while len(text) - start > _AT_ONCE:
-    end = text.rfind('\n', start, start + _AT_ONCE) + 1
-    if not end:
+  while start < len(text):
+    end = text.find('\n', start, start + _AT_ONCE) + 1
+    if not end and len(text) - start > _AT_ONCE:
       # A run of spaces may be one piece: cut before its first.
       end = text.rfind(' ', start + 1, start + _AT_ONCE)
       while end > start and text[end - 1] == ' ':
         end -= 1
-    if end <= start:
-      end = start + _AT_ONCE
+      if end <= start:
+        end = start + _AT_ONCE
+    end = end or len(text)
     yield text[start:end]
     start = end
-  yield text[start:]

@@ -3,6 +3,7 @@
 import collections
 import io
 import re
+import struct
 
 import sentencepiece
 
@@ -15,6 +16,7 @@ from ptm_jax.errors import ConfigError, DataError
 _LINE = 1000
 _BYTES = 256
 _SMALLEST = NUM_CONTROL + NUM_SENTINELS + _BYTES + 33
+_STEP = 2.0**-8  # nats, between the scores of pieces
 _COVERAGE = 0.9995  # of the characters; the others are spelled in bytes
 # SentencePiece uses this one itself and skips a line that holds it.
 _RESERVED = {'\u2585'}
@@ -63,7 +65,8 @@ def train(config, texts, num_bytes=None):
         unk_id=0, max_sentence_length=5 * _LINE, minloglevel=3)
   except RuntimeError as error:
     raise DataError(_explain(config, str(error))) from error
-  return Tokenizer(model.getvalue(), lower_case=config.lower_case)
+  return Tokenizer(with_even_scores(model.getvalue()),
+                   lower_case=config.lower_case)
 
 
 def sample(texts, share, limit):
@@ -110,6 +113,46 @@ def without_rare_characters(lines, room):
       (set(counts) - alphabet) | _RESERVED, '\0'))
   for line in lines:
     yield from filter(None, line.translate(rare).split('\0'))
+
+
+def with_even_scores(model):
+  """A SentencePiece model with its scores rounded to multiples of 2**-8.
+
+  The scores of a text's pieces are added in float32. Sums of such scores are
+  exact up to 65,536 nats, so that two ways to cut a text which are equally
+  likely are a tie wherever they stand, and in every library.
+
+  Args:
+    model: bytes of a `ModelProto`: fields of a tag, a length and contents.
+  """
+  result, place = bytearray(), 0
+  while place < len(model):
+    tag, start = _varint(model, place)
+    size, start = _varint(model, start)
+    end = start + size
+    part = bytearray(model[start:end])
+    if tag == 1 << 3 | 2:  # a piece: its name (1, with a length), its score
+      if part[0] != 1 << 3 | 2:
+        raise ValueError('a piece of the trained model begins with no name')
+      length, inner = _varint(part, 1)
+      inner += length
+      if part[inner:inner + 1] == bytes([2 << 3 | 5]):
+        score, = struct.unpack_from('<f', part, inner + 1)
+        struct.pack_into('<f', part, inner + 1, round(score / _STEP) * _STEP)
+    result += model[place:start] + part
+    place = end
+  return bytes(result)
+
+
+def _varint(data, place):
+  """An integer of seven bits a byte, and the place behind it."""
+  value = shift = 0
+  while True:
+    byte = data[place]
+    value |= (byte & 0x7f) << shift
+    place, shift = place + 1, shift + 7
+    if byte < 0x80:
+      return value, place
 
 
 def _explain(config, message):

@@ -1,0 +1,81 @@
+"""A tokenizer as the files of a published folder.
+
+`tokenizer.json` is what `AutoTokenizer` reads. Ours has two files more, from
+which it is ours again: the SentencePiece model and what `Tokenizer.save` says
+of it, both in the folder `ptm_jax_tokenizer`.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+
+from ptm_jax.convert.tokenizer_json import names_of_control, tokenizer_json
+from ptm_jax.data.tokenizer import Tokenizer
+from ptm_jax.errors import DataError
+from ptm_jax.load import encode_windows
+
+OURS = 'ptm_jax_tokenizer'
+
+
+def write(tokenizer, folder, template=((), ())):
+  """Writes a tokenizer's files.
+
+  Args:
+    tokenizer: `data.tokenizer.Tokenizer`.
+    folder: must exist.
+    template: control ids before and behind a text; see `template_of`.
+
+  Raises:
+    DataError: the tokenizer is of symbols, not of text.
+  """
+  if not isinstance(tokenizer, Tokenizer):
+    raise DataError('a tokenizer of symbols has no published form')
+  folder = pathlib.Path(folder)
+  names = names_of_control(tokenizer.vocabulary)
+  roles = {f'{role}_token': names[getattr(tokenizer.vocabulary, f'{role}_id')]
+           for role in ('pad', 'bos', 'eos', 'unk', 'mask', 'cls', 'sep')}
+  _write(folder / 'tokenizer.json', tokenizer_json(tokenizer, *template))
+  _write(folder / 'special_tokens_map.json', roles)
+  _write(folder / 'tokenizer_config.json', {
+      'tokenizer_class': 'PreTrainedTokenizerFast',
+      'clean_up_tokenization_spaces': False,
+      # Text is never a control token, whatever is typed.
+      'split_special_tokens': True,
+      'model_max_length': 10**30, 'padding_side': 'right', **roles})
+  tokenizer.save(folder / OURS)
+
+
+def read(folder):
+  """The tokenizer of a published folder.
+
+  Raises:
+    DataError: there is none that can be used; the message says why.
+  """
+  folder = pathlib.Path(folder)
+  if (folder / OURS).is_dir():
+    return Tokenizer.load(folder / OURS)
+  raise DataError(f'{folder} holds no tokenizer that was written here')
+
+
+def template_of(tokenizer, objective):
+  """The control ids that a bound objective's trunk reads around a text.
+
+  Returns:
+    Two lists of ids: before the text, and behind it.
+  """
+  windows = encode_windows(tokenizer, [tokenizer.sample])
+  stack = objective.read({name: value[0] for name, value in windows.items()})
+  shown = next(np.asarray(values) for name, values in stack.items()
+               if name.endswith('inputs'))
+  real = np.asarray(next(values for name, values in stack.items()
+                         if name.endswith('segment_ids')))
+  ids = shown[real > 0].tolist()
+  text = windows['tokens'][0].tolist()
+  start = ids.index(text[0])
+  return ids[:start], ids[start + len(text):]
+
+
+def _write(path, values):
+  path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + '\n',
+                  encoding='utf8')

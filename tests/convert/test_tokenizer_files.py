@@ -1,0 +1,137 @@
+"""Our tokenizer in the field's files has the same ids."""
+
+import json
+import unicodedata
+
+import numpy as np
+import pytest
+import tokenizers
+
+from ptm_jax import config
+from ptm_jax.convert import tokenizer_files
+from ptm_jax.data import train_tokenizer
+from ptm_jax.data.symbols import Symbols
+from ptm_jax.data.tokenizer import Tokenizer
+from ptm_jax.errors import DataError
+from ptm_jax.objectives import autoregressive, masked, span_corruption
+from tests.convert import lines
+from tests.data.samples import sentences
+
+
+@pytest.fixture(scope='module', params=[
+    ('unigram', False), ('bpe', False), ('unigram', True)])
+def written(request, tmp_path_factory):
+  """Our tokenizer, and the folder of its published files."""
+  kind, lower_case = request.param
+  text = sentences(200) + lines.invented(300, 1) + [
+      '中文的文字。 <i>tags</i> ====', 'xxxxxx  e\u0301 caf\u00e9']
+  made = train_tokenizer.train(
+      config.Tokenizer(kind, 640, lower_case=lower_case), text)
+  folder = tmp_path_factory.mktemp('published')
+  tokenizer_files.write(made, folder, ([5], [6]))
+  return made, folder
+
+
+def _lines(made, count):
+  found = lines.invented(count) + sentences(40)
+  if made.lower_case:
+    # The lower case of a letter that is younger than this Python's Unicode is
+    # known to one library and not to the other.
+    found = [''.join(one for one in line if unicodedata.category(one) != 'Cn')
+             for line in found]
+  return found
+
+
+def test_the_library_gives_our_ids_and_our_text(written):
+  made, folder = written
+  theirs = tokenizers.Tokenizer.from_file(str(folder / 'tokenizer.json'))
+  theirs.encode_special_tokens = True
+  assert theirs.get_vocab_size() == made.vocabulary.size
+  texts = _lines(made, 400)
+  for text, found in zip(texts, theirs.encode_batch(
+      texts, add_special_tokens=False), strict=True):
+    ids = made.encode(text).tolist()
+    assert found.ids == ids, text
+    assert theirs.decode(ids) == made.decode(ids)
+
+
+def test_special_tokens_stand_around_a_text(written):
+  made, folder = written
+  theirs = tokenizers.Tokenizer.from_file(str(folder / 'tokenizer.json'))
+  one, other = made.encode('the array').tolist(), made.encode('type').tolist()
+  assert theirs.encode('the array').ids == [5, *one, 6]
+  pair = theirs.encode('the array', 'type')
+  assert pair.ids == [5, *one, 6, *other, 6]
+  assert pair.type_ids == [0] * (len(one) + 2) + [1] * (len(other) + 1)
+
+
+def test_what_was_written_is_ours_again(written):
+  made, folder = written
+  again = tokenizer_files.read(folder)
+  assert again.hash == made.hash and again.lower_case == made.lower_case
+  assert np.array_equal(again.encode('the Array'), made.encode('the Array'))
+
+
+@pytest.mark.parametrize('objective, before, after', [
+    (masked.Objective(), [5], [6]), (autoregressive.Objective(), [1], []),
+    (span_corruption.Objective(), [], [2])])
+def test_the_template_is_what_the_trunk_reads(written, objective, before,
+                                              after):
+  made, _ = written
+  bound = objective.bind(config.Model(max_length=512), made.vocabulary, 64)
+  assert tokenizer_files.template_of(made, bound) == (before, after)
+
+
+def test_symbols_have_no_published_form(tmp_path):
+  with pytest.raises(DataError, match='of symbols'):
+    tokenizer_files.write(Symbols(5), tmp_path)
+
+
+def test_sums_of_scores_are_exact_wherever_a_text_stands(written):
+  made, _ = written
+  if not made.is_unigram:
+    pytest.skip('scores are ranks')
+  scores = made.scores() * 256
+  assert np.array_equal(scores, np.round(scores)) and np.any(scores)
+  # Both ways to cut a run are equally likely, here and behind a long text.
+  for run in 'xxxxxxx', '=====':
+    alone = made.encode(run)
+    behind = made.encode('the array function ' * 300 + '\u4e2d' + run)
+    assert np.array_equal(behind[-len(alone):], alone)
+
+
+@pytest.mark.peers
+def test_auto_tokenizer_gives_our_ids_on_2000_lines(written):
+  transformers = pytest.importorskip('transformers')
+  made, folder = written
+  theirs = transformers.AutoTokenizer.from_pretrained(folder)
+  texts = (lines.published(450) + _lines(made, 2000))[:2000]
+  found = theirs(texts, add_special_tokens=False)['input_ids']
+  for text, ids in zip(texts, found, strict=True):
+    assert ids == made.encode(text).tolist(), text
+  control = range(7)
+  typed = theirs(list(lines.TYPED), add_special_tokens=False)['input_ids']
+  for ids in typed:
+    assert not set(ids) & {*control, *range(made.vocabulary.text_end,
+                                            made.vocabulary.size)}
+  assert [theirs.pad_token_id, theirs.bos_token_id, theirs.eos_token_id,
+          theirs.unk_token_id, theirs.mask_token_id, theirs.cls_token_id,
+          theirs.sep_token_id] == list(control)
+  assert theirs('the array')['input_ids'] == [
+      5, *made.encode('the array').tolist(), 6]
+  assert len(theirs) == made.vocabulary.size
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize('model_type', [
+    'bert', 'roberta', 'gpt2', 't5', 'bart', 'xlnet', 'deberta-v2'])
+def test_the_family_does_not_change_the_ids(written, model_type):
+  transformers = pytest.importorskip('transformers')
+  made, folder = written
+  (folder / 'config.json').write_text(json.dumps({'model_type': model_type}))
+  try:
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+  finally:
+    (folder / 'config.json').unlink()
+  for text in _lines(made, 100):
+    assert theirs(text)['input_ids'] == [5, *made.encode(text).tolist(), 6]
