@@ -104,7 +104,8 @@ def load(path, step=None):
                   model.params(), 0)
   settings = serialize.read(path / 'config.json', config.Experiment)
   if tensors.found(path):
-    tokenizer = published.read_tokenizer(path / 'tokenizer')
+    tokenizer = (Tokenizer.load(path / 'tokenizer')
+                 if (path / 'tokenizer').exists() else None)
     objective = settings.objective.bind(
         settings.model, published.vocabulary(
             tokenizer, published.origin(path).get('config', {})),

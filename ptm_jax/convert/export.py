@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import progress
-from ptm_jax.convert import card, mapping, published, tensors
+from ptm_jax.convert import (card, mapping, published, tensors,
+                             tokenizer_files)
 from ptm_jax.convert import folder as folders
+from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
 
 
@@ -131,7 +133,7 @@ def write(run, made, target, say=print, source=None):
     _verify(made, tensors.Tensors(folder))
     (folder / 'config.json').write_text(
         json.dumps(made.values, indent=2) + '\n')
-    _write_tokenizer(run, folder, made)
+    _write_tokenizer(run, folder)
     (folder / 'README.md').write_text(card.text(run, made, source),
                                       encoding='utf8')
   say(f'{target}: {made.architecture}, {len(shapes)} tensors, each read back '
@@ -151,10 +153,9 @@ def _verify(made, written):
       add(array.nbytes / 1e6)
 
 
-def _write_tokenizer(run, folder, made):
-  try:
-    from ptm_jax.convert import tokenizer_files
-  except ImportError:
-    return
-  if run.tokenizer is not None:
-    tokenizer_files.write(run.tokenizer, folder, made.family.model_types[0])
+def _write_tokenizer(run, folder):
+  """Symbols have no published form."""
+  if isinstance(run.tokenizer, Tokenizer):
+    tokenizer_files.write(
+        run.tokenizer, folder,
+        tokenizer_files.template_of(run.tokenizer, run.objective))

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import pathlib
 import re
-import shutil
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,17 +11,12 @@ import numpy as np
 
 from ptm_jax import config, find, progress, serialize, workdir
 from ptm_jax.convert import folder as folders
-from ptm_jax.convert import mapping, tensors
+from ptm_jax.convert import mapping, tensors, tokenizer_files
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
 
 _CONFIG = 'config.json'
-# What a tokenizer is made of, in any of the field's formats.
-TOKENIZER_FILES = (
-    'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json',
-    'added_tokens.json', 'vocab.txt', 'vocab.json', 'merges.txt',
-    'tokenizer.model', 'spiece.model', 'spm.model', 'sentencepiece.bpe.model')
 # A text's tokens where positions have no table that bounds them.
 _RAW_LENGTH = 512
 
@@ -193,12 +187,7 @@ def vocabulary(tokenizer, values):
 
 def read_tokenizer(folder):
   """The tokenizer of a published folder, or None without its files."""
-  try:
-    from ptm_jax.convert import tokenizer_files
-  except ImportError:
-    return None
-  folder = pathlib.Path(folder)
-  if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+  if not (folder / tokenizer_files.OURS).is_dir():
     return None
   return tokenizer_files.read(folder)
 
@@ -270,10 +259,8 @@ def write_ours(one, target, say=print):
         one.settings, published={
             'model_type': one.values['model_type'],
             'architecture': one.architecture, 'config': one.values}))
-    (folder / 'tokenizer').mkdir()
-    for name in TOKENIZER_FILES:
-      if (one.folder / name).is_file():
-        shutil.copyfile(one.folder / name, folder / 'tokenizer' / name)
+    if one.tokenizer is not None:
+      one.tokenizer.save(folder / 'tokenizer')
   say(f'{target}: {len(shapes)} tensors, each read back and turned again into '
       'what was published, bit for bit')
 

@@ -13,7 +13,6 @@ import numpy as np
 from ptm_jax.convert.tokenizer_json import names_of_control, tokenizer_json
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import DataError
-from ptm_jax.load import encode_windows
 
 OURS = 'ptm_jax_tokenizer'
 
@@ -64,15 +63,18 @@ def template_of(tokenizer, objective):
   Returns:
     Two lists of ids: before the text, and behind it.
   """
-  windows = encode_windows(tokenizer, [tokenizer.sample])
-  stack = objective.read({name: value[0] for name, value in windows.items()})
+  text = tokenizer.encode(tokenizer.sample)[:4]
+  count = np.arange(len(text), dtype=np.int32)
+  stack = objective.read({
+      'tokens': text, 'segment_ids': np.ones_like(count), 'positions': count,
+      'flags': count.astype(np.uint8), 'index': np.int32(0),
+      'epoch': np.int32(0)})
   shown = next(np.asarray(values) for name, values in stack.items()
                if name.endswith('inputs'))
   real = np.asarray(next(values for name, values in stack.items()
                          if name.endswith('segment_ids')))
   ids = shown[real > 0].tolist()
-  text = windows['tokens'][0].tolist()
-  start = ids.index(text[0])
+  start = ids.index(int(text[0]))
   return ids[:start], ids[start + len(text):]
 
 
