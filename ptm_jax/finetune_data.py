@@ -84,7 +84,7 @@ def prepare(task, examples, run, checkpoint, settings, say):
       examples, train=_some(examples.train, settings.max_train),
       test=_some(examples.test, settings.max_test))
   room = settings.max_length - 2  # special tokens around the text
-  if run.config.model.positions == 'learned':
+  if run.config.model.learned_positions:
     room = min(room, run.config.model.max_length - 2)
   found = {split: task.rows(run.tokenizer, getattr(examples, split), room,
                             examples.labels)

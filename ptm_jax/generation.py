@@ -139,7 +139,7 @@ class Writer:
     counts = jnp.sum(stack['segment_ids'] > 0, 1, dtype=jnp.int32)
     length = int(jnp.max(counts)) + max_tokens
     model = run.objective.model
-    if model.positions == 'learned' and length > model.max_length:
+    if model.learned_positions and length > model.max_length:
       raise ConfigError(
           f'{int(jnp.max(counts))} tokens of a prompt and {max_tokens} more '
           f'need {length} positions, and the model has {model.max_length}')

@@ -57,7 +57,7 @@ class Loaded:
     windows = encode_windows(self.tokenizer, texts)
     room = self.config.model.max_length - 2
     longest = windows['tokens'].shape[1]
-    if longest > room and self.config.model.positions == 'learned':
+    if longest > room and self.config.model.learned_positions:
       raise ConfigError(f'a text has {longest} tokens, and the model has room '
                         f'for {room}: cut it')
     states, mask = jax.jit(self.objective.features)(self.params, windows)

@@ -27,6 +27,7 @@ class Model:
     norm_position: 'pre' or 'post' (of the residual sum).
     embedding_norm: whether the summed embeddings are normalised.
     positions: 'learned', 'sinusoidal', 'rotary', 't5' (relative bias),
+      'learned_t5' (both, as MPNet has them),
       'alibi', 'transformer_xl' or 'disentangled' (see `models.relative`) or
       'none'.
     max_length: positions a stack can see, special tokens included.
@@ -109,8 +110,8 @@ class Model:
       'activation': ('gelu', 'gelu_tanh', 'relu', 'silu', 'swiglu', 'geglu'),
       'norm': ('layer', 'rms'),
       'norm_position': ('pre', 'post'),
-      'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'alibi',
-                    'transformer_xl', 'disentangled', 'none'),
+      'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'learned_t5',
+                    'alibi', 'transformer_xl', 'disentangled', 'none'),
       'dtype': ('float32', 'bfloat16'),
       'param_dtype': ('float32', 'bfloat16'),
   }
@@ -179,6 +180,16 @@ class Model:
   def head_width(self):
     """Width of an attention head."""
     return self.head_dim or self.width // self.num_heads
+
+  @property
+  def learned_positions(self):
+    """Whether a learned table holds `max_length` positions."""
+    return self.positions in ('learned', 'learned_t5')
+
+  @property
+  def relative_bias(self):
+    """Whether scores have T5's bias."""
+    return self.positions in ('t5', 'learned_t5')
 
   def check_form(self):
     """Raises ConfigError if the blocks cannot take the settled `form`."""

@@ -3,6 +3,8 @@
 Reference: Devlin et al. 2019, arXiv:1810.04805; `BertModel` of transformers.
 """
 
+import numpy as np
+
 from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
                                     Field)
 from ptm_jax.objectives import masked, next_sentence
@@ -60,10 +62,11 @@ class OneType(BaseFamily):
     return cls.names['trunk/inputs/token_type_embedding'] + '.weight'
 
   @classmethod
-  def fillers(cls, model):
+  def constant_tensors(cls, model, rows):
     if model.num_token_types:
       return {}
-    return {cls._types(): (1, model.embedding_width or model.width)}
+    return {cls._types(): np.zeros(
+        (1, model.embedding_width or model.width), np.float32)}
 
   @classmethod
   def absent(cls, values, tensors):

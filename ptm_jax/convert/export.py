@@ -85,17 +85,19 @@ def _plan(run, family, bare, origin):
   leaves = mapping.leaves_of(folders.networks_of(unscanned), wanted)
   if missing := [leaf.path for leaf in leaves if leaf.path not in flat]:
     raise ConfigError(f'the run has no {missing[0]}')
+  rows = flat['trunk/token_embedding/embedding'].shape[0]
   entries = mapping.entries(names, leaves, family.transposed,
-                            family.fillers(plain))
+                            family.constant_tensors(plain, rows))
   if not chosen.kinds:  # a bare trunk's names have no prefix
     entries = [dataclasses.replace(
         entry, name=entry.name.removeprefix(family.prefix))
                for entry in entries]
-  rows = flat['trunk/token_embedding/embedding'].shape[0]
   values = {**family.token_ids(objective.vocabulary),
             **origin.get('config', {}),
             **family.from_model(plain, objective.vocabulary, rows,
                                 architecture)}
+  if origin.get('model_type') in family.model_types:
+    values['model_type'] = origin['model_type']
   left = sorted(set(run.params) - set(wanted))
   return Plan(family, architecture, values, entries, flat, left)
 

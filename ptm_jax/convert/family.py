@@ -24,6 +24,9 @@ _FREE = frozenset((
     'router_jitter', 'balance_weight', 'max_length'))
 
 
+REQUIRED = object()
+
+
 @dataclasses.dataclass(frozen=True)
 class Field:
   """A value of `config.json` and the field of `config.Model` that it is.
@@ -33,15 +36,37 @@ class Field:
     default: theirs where `config.json` does not say; REQUIRED if it must.
     values: `{theirs: ours}` where the values differ; the first of several
       that mean one of ours is written.
+    factor: ours is so many times theirs.
   """
 
   theirs: str
   ours: str
-  default: Any
+  default: Any = REQUIRED
   values: dict | None = None
+  factor: int = 1
 
+  def to_ours(self, values):
+    """Our value, given a `config.json`."""
+    value = values.get(self.theirs, self.default)
+    if value is REQUIRED:
+      raise ConfigError(f'config.json has no {self.theirs}')
+    if self.values is not None:
+      try:
+        return self.values[value]
+      except (KeyError, TypeError) as error:
+        raise ConfigError(
+            f'config.json has {self.theirs}={value!r:.80}, where only '
+            f'{", ".join(map(str, self.values))} are known') from error
+    return value * self.factor if type(value) is int else value
 
-REQUIRED = object()
+  def to_theirs(self, value):
+    """The value of `config.json`, given ours."""
+    if self.values is not None:
+      theirs = [key for key, one in self.values.items() if one == value]
+      if not theirs:
+        raise ConfigError(f'it has no model.{self.ours}={value}')
+      return theirs[0]
+    return value // self.factor if self.factor > 1 else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +111,8 @@ class BaseFamily:
     model_types: of `config.json`; the first is written.
     fields: `Field`s.
     fixed: `{field of config.Model: value}` that all of them have.
+    handled: fields of `config.Model` of which `read_more` and `write_more`
+      take care.
     constants: `{name in config.json: value}`; another value there is refused.
     names: `{our module: published name}` of the trunk.
     prefix: of the trunk's tensors, which a bare trunk's may lack.
@@ -99,6 +126,7 @@ class BaseFamily:
   model_types: ClassVar[tuple[str, ...]] = ()
   fields: ClassVar[tuple[Field, ...]] = ()
   fixed: ClassVar[dict[str, Any]] = {}
+  handled: ClassVar[tuple[str, ...]] = ()
   constants: ClassVar[dict[str, Any]] = {}
   names: ClassVar[dict[str, Any]] = {}
   prefix: ClassVar[str] = ''
@@ -121,10 +149,10 @@ class BaseFamily:
     return {}
 
   @classmethod
-  def fillers(cls, model):
-    """`{published name: shape}` of tensors that are zero, for what `model`
-    lacks."""
-    del model
+  def constant_tensors(cls, model, rows):
+    """`{published name: float32 array}` of tensors that are always the same,
+    given the model and the rows of its table of tokens."""
+    del model, rows
     return {}
 
   @classmethod
@@ -147,18 +175,15 @@ class BaseFamily:
         raise ConfigError(f'config.json has {name}={values[name]!r:.80}, '
                           f'where only {value!r} is known')
     settings = dict(cls.fixed)
-    for field in reversed(cls.fields):  # of several the first one holds
-      value = values.get(field.theirs, field.default)
-      if value is REQUIRED:
-        raise ConfigError(f'config.json has no {field.theirs}')
-      if field.values is not None:
-        try:
-          value = field.values[value]
-        except (KeyError, TypeError) as error:
-          raise ConfigError(
-              f'config.json has {field.theirs}={value!r:.80}, where only '
-              f'{", ".join(map(str, field.values))} are known') from error
-      settings[field.ours] = value
+    for field in cls.fields:
+      value = field.to_ours(values)
+      if field.ours not in settings:
+        settings[field.ours] = value
+      elif value not in (None, settings[field.ours]) and (
+          field.ours not in _FREE):
+        raise ConfigError(
+            f'config.json has {field.theirs}={value!r:.80}, which disagrees '
+            f'with model.{field.ours}={settings[field.ours]!r:.80}')
     known = {one.name: one for one in dataclasses.fields(config.Model)}
     model = config.Model(**{
         name: float(value) if known[name].type is float
@@ -186,7 +211,7 @@ class BaseFamily:
       ConfigError: the family has no such model; the message says why.
     """
     model, plain = canonical(model), config.Model()
-    ours = {field.ours for field in cls.fields}
+    ours = {*cls.handled, *(field.ours for field in cls.fields)}
     for one in dataclasses.fields(config.Model):
       if one.name in ours or one.name in _FREE:
         continue
@@ -198,13 +223,7 @@ class BaseFamily:
               'model_type': cls.model_types[0], 'dtype': model.param_dtype,
               **cls.constants}
     for field in cls.fields:
-      value = resolved(model, field.ours)
-      if field.values is not None:
-        theirs = [key for key, one in field.values.items() if one == value]
-        if not theirs:
-          raise ConfigError(f'it has no model.{field.ours}={value}')
-        value = theirs[0]
-      values[field.theirs] = value
+      values[field.theirs] = field.to_theirs(resolved(model, field.ours))
     return {**values, 'vocab_size': rows,
             **cls.write_more(model, vocabulary)}
 

@@ -42,20 +42,22 @@ class Entry:
 
   Attributes:
     name: of the published tensor.
-    leaves: of ours, side by side along the outputs; none for a tensor that
-      is zero and has no counterpart here.
+    leaves: of ours, side by side along the outputs.
     transposed: whether matrices are `[out, in]` there; ours are `[in, out]`.
     shape: of the published tensor.
+    constant: float32 array of a tensor that is always this one and so has no
+      leaves.
   """
 
   name: str
   leaves: tuple[Leaf, ...]
   transposed: bool
   shape: tuple[int, ...]
+  constant: np.ndarray | None = dataclasses.field(default=None, compare=False)
 
   def to_ours(self, array):
     """The leaves' arrays, a list, of a published one."""
-    if not self.leaves:
+    if self.constant is not None:
       return []
     parts = (np.split(array, len(self.leaves), self._axis)
              if len(self.leaves) > 1 else [array])
@@ -64,8 +66,8 @@ class Entry:
 
   def to_published(self, arrays, dtype):
     """The published array, given the leaves'."""
-    if not self.leaves:
-      return np.zeros(self.shape, dtype)
+    if self.constant is not None:
+      return self.constant.astype(dtype)
     parts = [_turned(array.reshape(leaf.flat), self.transposed)
              for array, leaf in zip(arrays, self.leaves, strict=True)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, self._axis)
@@ -120,7 +122,7 @@ def _leaf(path, box):
   return Leaf(path, shape, flat)
 
 
-def entries(names, leaves, transposed=True, fillers=None):
+def entries(names, leaves, transposed=True, constants=None):
   """Puts leaves and published tensors together.
 
   Args:
@@ -128,7 +130,7 @@ def entries(names, leaves, transposed=True, fillers=None):
       for the number in both. A pair `(name, n)` is part n of a tensor.
     leaves: list of `Leaf`.
     transposed: as of `Entry`.
-    fillers: `{published name: shape}` of tensors that are zero.
+    constants: `{published name: array}` of tensors that are always these.
 
   Returns:
     A list of `Entry`.
@@ -150,8 +152,8 @@ def entries(names, leaves, transposed=True, fillers=None):
     if len(ordered) == 1:
       shape = shapes[0]
     result.append(Entry(name, ordered, is_matrix, tuple(shape)))
-  result += [Entry(name, (), False, shape)
-             for name, shape in (fillers or {}).items()]
+  result += [Entry(name, (), False, array.shape, array)
+             for name, array in (constants or {}).items()]
   return result
 
 

@@ -57,6 +57,18 @@ class Published:
     dtype = jnp.dtype(self.settings.model.param_dtype)
     return array if array.dtype == dtype else array.astype(dtype)
 
+  def check_constants(self):
+    """Raises CheckpointError if a tensor that is always the same is not."""
+    for entry in self.entries:
+      if entry.constant is not None:
+        array = np.asarray(self.read(entry), np.float32)
+        apart = np.abs(array - entry.constant).max(initial=0)
+        rounded = 1e-5 if self.settings.model.param_dtype == 'float32' else .01
+        if not apart <= rounded:
+          raise CheckpointError(
+              f'{self.folder}: {entry.name} differs by {apart:.2g} from what '
+              'all such models have, and there is no place for it here')
+
   def params(self):
     """All parameters, a tree of jax arrays."""
     return mapping.unflatten({
@@ -113,8 +125,10 @@ def open_folder(folder):
   for name, (_, dtype) in shapes.items():
     if dtype.kind == 'i':
       raise CheckpointError(f'{folder}: {name} is of integers')
-  return Published(folder, values, family, architecture, settings, tokenizer,
-                   objective, entries, names, source, left)
+  found = Published(folder, values, family, architecture, settings, tokenizer,
+                    objective, entries, names, source, left)
+  found.check_constants()
+  return found
 
 
 def _family(values, folder):
@@ -157,7 +171,7 @@ def _experiment(architecture, model):
   """The settings of a run that has this model."""
   objective = architecture.objective()
   room = _RAW_LENGTH
-  if model.positions == 'learned':
+  if model.learned_positions:
     probe = objective.bind(
         dataclasses.replace(model, max_length=2 * model.max_length + 8,
                             form=architecture.form),
@@ -177,7 +191,7 @@ def vocabulary(tokenizer, values):
   rows = values.get('vocab_size')
   if not isinstance(rows, int) or not 0 < rows < 2**31:
     raise ConfigError(f'config.json has vocab_size={rows!r:.80}')
-  found = Vocabulary(rows, num_sentinels=0)
+  found = Vocabulary(rows, num_sentinels=min(100, rows // 2))
   for name in 'pad_id', 'bos_id', 'eos_id':
     one = values.get(name.replace('_id', '_token_id'))
     if type(one) is int and 0 <= one < rows:
@@ -204,7 +218,7 @@ def _entries(family, architecture, objective, stored):
   leaves = mapping.leaves_of(folders.networks_of(objective), wanted)
   entries = mapping.entries(
       {**names, **optional}, leaves, family.transposed,
-      family.fillers(objective.model))
+      family.constant_tensors(objective.model, objective.vocabulary.size))
   ours = {entry.name for entry in entries}
   others = tuple(
       one for other in family.architectures.values()
@@ -269,6 +283,8 @@ def _verify(one, written):
   """What was written must turn again into what was read."""
   with progress.bar('verifying', 'MB') as add:
     for entry in one.entries:
+      if entry.constant is not None:
+        continue
       array = one.read(entry)
       back = entry.to_published(
           [written.read(leaf.path) for leaf in entry.leaves], array.dtype)

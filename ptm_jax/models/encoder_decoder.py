@@ -31,7 +31,7 @@ class EncoderDecoder(nn.Module):
     self.decoder_inputs = Inputs(model, self.token_embedding)
     self.encoder = Stack(model, depth)
     self.decoder = Stack(model, depth, cross=True)
-    if model.positions == 't5':
+    if model.relative_bias:
       self.encoder_bias = RelativeBias(model, bidirectional=True)
       self.decoder_bias = RelativeBias(model, bidirectional=False)
 

@@ -151,7 +151,7 @@ class Inputs(nn.Module):
       x = x + stack['offset'].astype(x.dtype)
     if model.scale_embeddings:
       x = x * jnp.sqrt(jnp.asarray(model.width, x.dtype))
-    if model.positions == 'learned':
+    if model.learned_positions:
       rows = model.max_length + model.position_offset
       x = x + Embedding(model, rows, width, 'positions',
                         name='position_embedding')(
@@ -190,7 +190,7 @@ def shared_inputs(model, stack, structure, bias, keys):
   if 'slots' in stack:  # a key's place in the cache is its position
     shared['slots'] = stack['slots']
     places = jnp.arange(structure.key_segments.shape[1])[None]
-  if model.positions == 't5':
+  if model.relative_bias:
     shared['bias'] = bias(positions, places)
   elif model.positions == 'alibi':
     shared['bias'] = position_kinds.alibi(positions, places, model.num_heads)
@@ -274,7 +274,7 @@ class Trunk(nn.Module):
         stack.get('slots'),
         causal=self.form in ('decoder', 'prefix') and not alone)
     bias = None
-    if model.positions == 't5':
+    if model.relative_bias:
       bias = position_kinds.RelativeBias(
           model, self.form != 'decoder', name='relative_bias')
     shared = shared_inputs(model, stack, structure, bias, keys)

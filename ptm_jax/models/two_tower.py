@@ -64,7 +64,7 @@ class TwoTower(nn.Module):
     self.backward_inputs = Inputs(model, self.token_embedding)
     self.forward = Stack(model, model.depth)
     self.backward = Stack(model, model.depth)
-    if model.positions == 't5':
+    if model.relative_bias:
       self.forward_bias = RelativeBias(model, bidirectional=False)
       self.backward_bias = RelativeBias(model, bidirectional=False)
 

@@ -212,7 +212,7 @@ class BaseObjective(reading.Reader, config.Component):
     bound.numbers, bound.progress = bound.make_numbers(), np.float32(1)
     longest = bound.num_positions()
     if longest > model.max_length and (
-        self.second_positions or model.positions == 'learned'
+        self.second_positions or model.learned_positions
         or model.enhanced_decoder):
       raise ConfigError(
           f'data.raw_length={raw_length} needs {longest} positions with '

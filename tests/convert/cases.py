@@ -23,6 +23,15 @@ _BERT = dict(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2,
              num_attention_heads=2, intermediate_size=24,
              max_position_embeddings=16)
 _GPT2 = dict(vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_positions=16)
+_LLAMA = dict(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2,
+              num_attention_heads=4, num_key_value_heads=2,
+              intermediate_size=24, max_position_embeddings=32)
+_T5 = dict(vocab_size=64, d_model=16, d_kv=6, d_ff=24, num_layers=2,
+           num_heads=2)
+_BART = dict(vocab_size=VOCAB, d_model=16, encoder_layers=1, decoder_layers=1,
+             encoder_attention_heads=2, decoder_attention_heads=2,
+             encoder_ffn_dim=24, decoder_ffn_dim=24,
+             max_position_embeddings=16)
 
 # name: class of transformers, class of its settings, settings.
 CASES = {
@@ -34,11 +43,39 @@ CASES = {
         _BERT, tie_word_embeddings=False, hidden_act='relu')),
     'bert_pretraining': ('BertForPreTraining', 'BertConfig', _BERT),
     'bert_bare': ('BertModel', 'BertConfig', _BERT),
+    'roberta': ('RobertaForMaskedLM', 'RobertaConfig', dict(
+        _BERT, type_vocab_size=1)),
+    'electra': ('ElectraForPreTraining', 'ElectraConfig', dict(
+        _BERT, embedding_size=8)),
+    'electra_generator': ('ElectraForMaskedLM', 'ElectraConfig', dict(
+        _BERT, embedding_size=8)),
+    'albert': ('AlbertForPreTraining', 'AlbertConfig', dict(
+        _BERT, embedding_size=8, num_hidden_layers=3)),
+    'mpnet': ('MPNetForMaskedLM', 'MPNetConfig', _BERT),
+    'llama': ('LlamaForCausalLM', 'LlamaConfig', dict(
+        _LLAMA, rope_theta=500.0)),
+    'llama_tied': ('LlamaForCausalLM', 'LlamaConfig', dict(
+        _LLAMA, head_dim=6, tie_word_embeddings=True)),
+    'mistral': ('MistralForCausalLM', 'MistralConfig', dict(
+        _LLAMA, sliding_window=4)),
+    'qwen2': ('Qwen2ForCausalLM', 'Qwen2Config', _LLAMA),
+    'gpt_neo': ('GPTNeoForCausalLM', 'GPTNeoConfig', dict(
+        vocab_size=VOCAB, hidden_size=16, num_layers=2, num_heads=2,
+        attention_types=[[['global', 'local'], 1]], window_size=4,
+        max_position_embeddings=16)),
+    't5': ('T5ForConditionalGeneration', 'T5Config', _T5),
+    't5_v11': ('T5ForConditionalGeneration', 'T5Config', dict(
+        _T5, feed_forward_proj='gated-gelu', tie_word_embeddings=False)),
+    'bart': ('BartForConditionalGeneration', 'BartConfig', dict(
+        _BART, scale_embedding=True)),
+    'pegasus': ('PegasusForConditionalGeneration', 'PegasusConfig', dict(
+        _BART, activation_function='relu')),
 }
 # Tensors that a published model holds and does not read.
 UNUSED = {'bert_untied': {'cls.predictions.bias'}}
 # What the tests without transformers read; the others differ in little.
-COMMITTED = ('gpt2', 'bert_pretraining')
+COMMITTED = ('gpt2', 'bert_pretraining', 'roberta', 'electra', 'albert',
+             'mpnet', 'llama', 'gpt_neo', 't5', 't5_v11', 'bart', 'pegasus')
 
 
 def is_bare(name):
@@ -54,10 +91,14 @@ def publish(name, folder, dtype='float32'):
   torch.manual_seed(len(name))
   made = getattr(transformers, cls)(getattr(transformers, settings)(
       **values)).eval()
+  if name == 't5_v11':  # which transformers ties at first, whatever it is told
+    made.lm_head.weight = torch.nn.Parameter(torch.zeros_like(
+        made.shared.weight))
   with torch.no_grad():
     for parameter in made.parameters():
       # Norms and biases too are not at 1 and 0, so that none is forgotten.
-      parameter.add_(torch.randn_like(parameter) * 0.2)
+      if parameter.requires_grad:
+        parameter.add_(torch.randn_like(parameter) * 0.2)
   made = made.to(getattr(torch, dtype))
   made.save_pretrained(folder)
   return made
@@ -65,6 +106,16 @@ def publish(name, folder, dtype='float32'):
 
 def batch(objective, seed=0):
   """A stack dict of padded rows, and what each place should predict."""
+  if objective.model.form == 'encoder_decoder':
+    encoder, _, _ = _rows(objective, seed)
+    decoder, targets, weights = _rows(objective, seed + 1)
+    return {f'{side}_{name}': value for side, rows in (
+        ('encoder', encoder), ('decoder', decoder))
+            for name, value in rows.items()}, targets, weights
+  return _rows(objective, seed)
+
+
+def _rows(objective, seed):
   rng = np.random.default_rng(seed)
   segments = (np.arange(LENGTH)[None] < np.array(LENGTHS)[:, None]).astype(
       np.int32)
@@ -92,8 +143,11 @@ def compute(run, stack, targets, weights, bare=False):
     params = {**params, 'trunk': trunk}
     hidden, sown = objective.trunk().apply(
         {'params': trunk}, stack, mutable=['intermediates'])
-    found = {'states': [
-        *entering_states(sown['intermediates']['stack']), hidden]}
+    # What leaves an encoder is seen in what the decoder makes of it.
+    found = {'states': [state for stack in sorted(
+        {'stack', 'encoder', 'decoder'} & set(sown['intermediates']),
+        reverse=True) for state in entering_states(
+            sown['intermediates'][stack])] + [hidden]}
     if bare:
       return (hidden * weights[..., None]).sum(), found
     found['scores'] = check.scores(objective, params, hidden)
@@ -133,15 +187,23 @@ def forward(run, stack, bare=False):
 
 
 
+_ARGUMENTS = {
+    'inputs': 'input_ids', 'segment_ids': 'attention_mask',
+    'token_types': 'token_type_ids', 'encoder_inputs': 'input_ids',
+    'encoder_segment_ids': 'attention_mask',
+    'decoder_inputs': 'decoder_input_ids',
+    'decoder_segment_ids': 'decoder_attention_mask'}
+
+
 def ask(peer, stack, targets, weights):
   """The same of a model of transformers, its gradients left in it."""
   import torch
-  arguments = {'input_ids': torch.as_tensor(stack['inputs']).long(),
-               'attention_mask': torch.as_tensor(stack['segment_ids']).long()}
-  if 'token_types' in stack:
-    arguments['token_type_ids'] = torch.as_tensor(stack['token_types']).long()
+  arguments = {theirs: torch.as_tensor(stack[ours]).long()
+               for ours, theirs in _ARGUMENTS.items() if ours in stack}
   found = peer(**arguments, output_hidden_states=True)
-  result = {'states': [one.detach().numpy() for one in found.hidden_states]}
+  states = (found.hidden_states if 'inputs' in stack else
+            [*found.encoder_hidden_states[:-1], *found.decoder_hidden_states])
+  result = {'states': [one.detach().numpy() for one in states]}
   named = [name for name in ('logits', 'prediction_logits') if name in found]
   weights = torch.as_tensor(weights)
   if not named:

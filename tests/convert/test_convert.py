@@ -106,7 +106,7 @@ def beside(**more):
 BAD = {
     'architecture': (edit_config(architectures=['GPT2Banana']), 2,
                      'GPT2Banana'),
-    'model_type': (edit_config(model_type='banana'), 2, 'known are bert'),
+    'model_type': (edit_config(model_type='banana'), 2, 'known are albert'),
     'option': (edit_config(add_cross_attention=True), 2,
                'add_cross_attention=True'),
     'activation': (edit_config(activation_function='mish'), 2, 'gelu_new'),

@@ -38,9 +38,10 @@ def compare_gradients(ours, entries, peer):
   named = dict(peer.named_parameters(remove_duplicate=False))
   theirs = {}
   for entry in entries:
-    name = entry.name if entry.name in named else entry.name.split('.', 1)[1]
     if not any(leaf.path in ours for leaf in entry.leaves):
       continue
+    # A bare trunk's names have no prefix.
+    name = entry.name if entry.name in named else entry.name.split('.', 1)[1]
     found = named[name].grad
     parts = entry.to_ours((0 * named[name] if found is None
                            else found).detach().numpy())
