@@ -1,22 +1,15 @@
-"""Which library does a docstring come from? Embedded, no download.
-
-Documents are split as in pre-training: the task trains on docstrings of the
-train split and is scored on those of documents that no trunk has seen.
-"""
+"""Which library does a docstring come from? Embedded, no download."""
 
 import dataclasses
 
-import numpy as np
-
-from ptm_jax import config
 from ptm_jax.data.corpora import python_docs
-from ptm_jax.data.documents import split_of
-from ptm_jax.errors import DataError
+from ptm_jax.tasks import embedded
 
 
 @dataclasses.dataclass
-class Task(config.Component):
-  """Single-text classification with the same number of texts per class.
+class Task(embedded.Embedded):
+  """One of six libraries. A comparison of objectives scores it too, in its own
+  program (`transfer`), with the settings below `num_test`.
 
   Attributes:
     classes: libraries to tell apart.
@@ -42,30 +35,6 @@ class Task(config.Component):
     """Number of classes."""
     return len(self.classes)
 
-  def load(self):
-    """Returns `{'train': (texts, labels), 'test': (texts, labels)}`.
-
-    Raises:
-      DataError: a library is not installed or has too few docstrings.
-    """
-    texts = {(split, name): [] for split in ('train', 'test')
-             for name in self.classes}
-    for document in python_docs.Corpus().documents():
-      split = 'train' if split_of(document) == 'train' else 'test'
-      if (split, document.source) in texts:
-        texts[split, document.source].extend(python_docs.docstrings(document))
-    result = {}
-    for split, wanted in (('train', self.num_train), ('test', self.num_test)):
-      chosen, labels = [], []
-      for label, name in enumerate(self.classes):
-        found = list(dict.fromkeys(texts[split, name]))
-        if len(found) < wanted:
-          raise DataError(
-              f'docstring_library: {name} has {len(found)} docstrings in the '
-              f'{split} split, {wanted} are needed')
-        # Spread over the library, in its fixed order.
-        picked = np.arange(wanted) * len(found) // wanted
-        chosen += [found[i] for i in picked]
-        labels += [label] * wanted
-      result[split] = chosen, np.asarray(labels, np.int32)
-    return result
+  def texts(self, document):
+    for text in python_docs.docstrings(document):
+      yield document.source, text

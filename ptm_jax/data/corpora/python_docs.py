@@ -43,6 +43,8 @@ _SKIPPED = {'test', 'tests', 'testing', '_test', 'idlelib', 'site-packages',
 _BETWEEN = '\n\n\n'  # between two docstrings; none holds two blank lines
 _SHORTEST = 40  # characters of a docstring worth keeping
 _FORMAT = 1
+_KINDS = {ast.Module: 'module', ast.ClassDef: 'class',
+          ast.FunctionDef: 'function', ast.AsyncFunctionDef: 'function'}
 
 
 @dataclasses.dataclass
@@ -98,6 +100,25 @@ class Corpus(config.Component):
       temporary.write_text(json.dumps(sorted(names)))
     return sorted(names)
 
+  def kinds(self):
+    """What each docstring describes, `{digest: 'module', 'class' or
+    'function'}`; one that describes several is left out. Kept like the scan.
+    """
+    path = cache_dir() / 'python_docs' / f'{self.fingerprint()}.kinds.json'
+    with contextlib.suppress(OSError, ValueError):
+      return json.loads(path.read_text())
+    found = {}
+    for _, _, file in self._modules():
+      for node in _nodes(file):
+        kind = _KINDS.get(type(node))
+        text = kind and _clean(ast.get_docstring(node, clean=False) or '')
+        if text and found.setdefault(digest(text), kind) != kind:
+          found[digest(text)] = None
+    found = {key: kind for key, kind in found.items() if kind}
+    with _replacing(path) as temporary:
+      temporary.write_text(json.dumps(found))
+    return found
+
   def _modules(self):
     """Yields each module's source, the folder of its package and its path."""
     roots = [(STDLIB, pathlib.Path(sysconfig.get_path('stdlib')))]
@@ -115,6 +136,11 @@ class Corpus(config.Component):
       if text:
         name = f'{source}/{path.relative_to(root).as_posix()}'
         yield Document(name, text, source)
+
+
+def digest(text):
+  """A short hash of a docstring."""
+  return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def docstrings(document):
