@@ -17,8 +17,11 @@ belong together.
     --input=test_2016_flickr.en.gz --reference=test_2016_flickr.de.gz \
     --output=test.de
 
-Time: tiny 20 s on two busy cores.
-Result: tiny 2.6 nats a token, where the floor is 0.6.
+Time: tiny 20 s on two busy cores; multi30k 34 minutes on two cores that were
+shared with other work (20 minutes of processor time), and 1.7 to translate.
+Result: tiny 2.6 nats a token, where the floor is 0.6; multi30k 2.23 nats a
+token on held-out captions, and 30.7 BLEU, 54.6 chrF on test 2016 with a beam
+of 4 (sacrebleu 2.6.0, nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp).
 """
 
 from ptm_jax import config, presets

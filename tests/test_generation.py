@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from flax.core import meta
 
-from ptm_jax import __main__, generation
+from ptm_jax import __main__
 from ptm_jax.errors import ConfigError
-from ptm_jax.generation import Sampling, Writer
+from ptm_jax.generation import filling
+from ptm_jax.generation.sampling import Sampling
+from ptm_jax.generation.writing import Writer
 from ptm_jax.load import encode_windows
 from ptm_jax.objectives import base
 from tests.objectives.cases import bound
@@ -28,7 +30,8 @@ class Letters:
     return ids(' '.join(text)) if text else np.zeros(0, np.int32)
 
   def decode(self, tokens):
-    return show(tokens).replace(' ', '')
+    return show([one for one in tokens if one >= VOCABULARY.text_start]
+                ).replace(' ', '')
 
 
 def run_of(name, form='auto', seed=0, **model):
@@ -38,26 +41,55 @@ def run_of(name, form='auto', seed=0, **model):
   params = jax.tree.map(lambda leaf: 8 * leaf, meta.unbox(
       jax.jit(objective.init)(jax.random.key(seed))))
   return types.SimpleNamespace(
-      tokenizer=Letters(), objective=objective, params=params)
+      tokenizer=Letters(), objective=objective, params=params,
+      logits=jax.jit(functools.partial(_logits, objective)))
+
+
+def _logits(objective, params, stack):
+  """Of all rows that write, without a cache."""
+  hidden = objective.trunk().apply({'params': params['trunk']}, stack)
+  features, table, _ = base.apply_head(
+      objective._head(), params, hidden, objective.model)
+  return features[0] @ table.T
+
+
+def uncached_scores(run, prompt, written):
+  """Logits of the token behind a prompt and what was written, as ids."""
+  objective = run.objective
+  form, rewrites = objective.model.form, objective.writes_end
+  def row(values):  # padded, so that one program serves all
+    return np.pad(np.asarray(list(values), np.int32), (0, 16 - len(values))
+                  )[None]
+  text = Letters().encode(prompt).tolist()
+  if not rewrites:
+    ids_ = [VOCABULARY.bos_id, *text, *written]
+  else:
+    behind = [VOCABULARY.bos_id, *written]
+    text = [*text, VOCABULARY.eos_id]
+    ids_ = text + behind if form == 'prefix' else behind
+  own = {'inputs': row(ids_), 'segment_ids': row([1] * len(ids_)),
+         'positions': row(range(len(ids_)))}
+  if form == 'encoder_decoder':
+    own = {**{f'decoder_{name}': rows for name, rows in own.items()},
+           'encoder_inputs': row(text), 'encoder_segment_ids': row(
+               [1] * len(text)), 'encoder_positions': row(range(len(text)))}
+  if form == 'prefix':
+    own['prefix_length'] = np.full((1,), len(text) + (not rewrites), np.int32)
+  return np.asarray(run.logits(run.params, own))[len(ids_) - 1]
 
 
 def without_cache(run, prompt, tokens):
-  """What a greedy writer without a cache writes: ids and scores."""
-  objective, found = run.objective, []
+  """What a greedy writer without a cache writes."""
+  found = []
   for _ in range(tokens):
-    windows = encode_windows(run.tokenizer, [prompt + Letters().decode(found)
-                                             if found else prompt])
-    stack = jax.vmap(objective.read)(windows)
-    if objective.model.form == 'prefix':
-      stack['prefix_length'] = jnp.full((1,), 1 + len(prompt), jnp.int32)
-    hidden = objective.trunk().apply({'params': run.params['trunk']}, stack)
-    features, table, bias = base.apply_head(
-        objective._head(), run.params, hidden, objective.model)
-    last = int(jnp.sum(stack['segment_ids'] > 0)) - 1
-    scores = features[0, last] @ table.T
-    scores = scores[VOCABULARY.text_start:VOCABULARY.text_end]
-    found.append(VOCABULARY.text_start + int(np.argmax(scores)))
-  return found
+    scores = uncached_scores(run, prompt, found)
+    allowed = np.arange(VOCABULARY.text_start, VOCABULARY.text_end)
+    if run.objective.writes_end:
+      allowed = np.append(allowed, VOCABULARY.eos_id)
+    found.append(int(allowed[np.argmax(scores[allowed])]))
+    if found[-1] == VOCABULARY.eos_id:
+      break
+  return found + [0] * (tokens - len(found))
 
 
 @pytest.mark.parametrize('name,form,model', [
@@ -67,7 +99,12 @@ def without_cache(run, prompt, tokens):
     ('autoregressive', 'auto', {'positions': 't5', 'scan_layers': True}),
     ('autoregressive', 'auto', {'positions': 'alibi',
                                 'norm_position': 'post'}),
-    ('prefix_lm', 'prefix', {'positions': 'sinusoidal'})])
+    ('prefix_lm', 'prefix', {'positions': 'sinusoidal'}),
+    ('translation', 'encoder_decoder', {'positions': 'rotary'}),
+    ('translation', 'encoder_decoder', {
+        'positions': 't5', 'scan_layers': True, 'depth': 4, 'seed': 3}),
+    ('span_corruption', 'encoder_decoder', {}),
+    ('translation', 'prefix', {'positions': 'alibi'})])
 def test_prompts_together_and_cached_are_each_alone_and_uncached(
     name, form, model):
   run = run_of(name, form, **model)
@@ -75,23 +112,56 @@ def test_prompts_together_and_cached_are_each_alone_and_uncached(
   written = list(Writer(run, Sampling(temperature=0)).write(prompts, 6))
   for row, prompt in enumerate(prompts):
     assert [int(one[row]) for one in written] == without_cache(
-        run, prompt, 6), prompt
+        run, prompt, 6)[:len(written)], prompt
   assert len({int(one) for one in np.ravel(written)}) > 2
 
 
-def test_cached_scores_are_the_uncached_ones():
-  run = run_of('autoregressive', positions='rotary')
-  writer = Writer(run)
-  whole = jax.vmap(run.objective.read)(encode_windows(Letters(), ['abcdef']))
-  hidden = run.objective.trunk().apply({'params': run.params['trunk']}, whole)
-  exact = writer._scores(run.params, hidden[:, 6])
-  start = jax.vmap(run.objective.read)(encode_windows(Letters(), ['abc']))
-  scores, cache = writer._read(run.params, start, jnp.array([4]), length=9)
-  for place, letter in enumerate('def', 4):
-    scores, cache = writer._next(run.params, cache=cache, token=jnp.array(
-        ids(letter)), place=jnp.array([place]))
-  largest = np.abs(exact).max()
-  assert np.abs(scores - exact).max() < 1e-5 * largest
+@pytest.mark.parametrize('name,form', [
+    ('autoregressive', 'decoder'), ('translation', 'encoder_decoder'),
+    ('translation', 'prefix')])
+def test_cached_scores_are_the_uncached_ones(name, form):
+  run = run_of(name, form, positions='rotary')
+  decoder = Writer(run).decoder
+  prompts = ['abc', 'x']
+  state = decoder.read(run.params, decoder.prompt(
+      encode_windows(Letters(), prompts)), room=4)
+  for number in range(4):
+    for row, prompt in enumerate(prompts):
+      exact = uncached_scores(run, prompt, ids('d e f')[:number].tolist())
+      assert np.abs(state['scores'][row] - exact).max() < (
+          1e-5 * np.abs(exact).max())
+    if number < 3:
+      state = decoder.next(run.params, state, jnp.repeat(
+          ids('d e f')[number:number + 1], 2))
+
+
+def test_cross_attention_reads_the_encoder_once():
+  run = run_of('translation', 'encoder_decoder')
+  decoder = Writer(run).decoder
+  state = decoder.read(run.params, decoder.prompt(
+      encode_windows(Letters(), ['abc'])), room=2)
+  layer = run.params['trunk']['decoder']['layer_0']
+  for name in 'key', 'value':
+    layer['cross_attention'][name]['kernel'] *= 0
+  after = decoder.next(run.params, state, jnp.array(ids('a')))
+  assert np.any(np.asarray(state['cache']['decoder']['layer_0'][
+      'cross_attention']['keys']) != 0)
+  jax.tree.map(np.testing.assert_array_equal, *(
+      one['cache']['decoder']['layer_0']['cross_attention']
+      for one in (state, after)))
+
+
+def test_a_text_ends_and_the_others_go_on():
+  run = run_of('translation', seed=3)
+  # Hot enough that any token is as likely as any other.
+  writer = Writer(run, Sampling(temperature=1e4))
+  rows = np.stack(list(writer.write(['a', 'bc', 'd', 'efg'] * 8, 20)), 1)
+  ended = rows == VOCABULARY.eos_id
+  assert ended.any() and ended.sum(1).max() == 1 and not ended.all()
+  for row, end in zip(rows, ended, strict=True):
+    if end.any():
+      assert not row[np.argmax(end) + 1:].any()
+      assert row[:np.argmax(end)].all()
 
 
 CHANCES = np.log(np.array([[0.4, 0.3, 0.2, 0.07, 0.03]]))
@@ -133,7 +203,7 @@ def test_a_prompts_draws_depend_on_the_seed_alone():
 
 def test_a_blank_is_filled_by_the_models_own_scores():
   run = run_of('masked')
-  (first, second) = generation.fill(run, ['ab', 'c', ''], top=26)
+  (first, second) = filling.fill(run, ['ab', 'c', ''], top=26)
   text = ids('[CLS] a b [M] c [M] [SEP]')[None]
   hidden = run.objective.trunk().apply({'params': run.params['trunk']}, {
       'inputs': jnp.asarray(text), 'segment_ids': jnp.ones_like(text),
@@ -159,9 +229,9 @@ def test_a_blank_is_filled_by_the_models_own_scores():
      'temperature=-1.0'),
     (lambda: list(Writer(run_of('autoregressive')).write(['abc'], 40)),
      'need 44 positions'),
-    (lambda: generation.fill(run_of('autoregressive'), ['a', 'b']),
+    (lambda: filling.fill(run_of('autoregressive'), ['a', 'b']),
      'autoregressive fills no blanks'),
-    (lambda: generation.fill(run_of('masked'), ['a']), 'no blank')])
+    (lambda: filling.fill(run_of('masked'), ['a']), 'no blank')])
 def test_what_cannot_be_done_is_one_line(make, found):
   with pytest.raises(ConfigError, match=found):
     make()

@@ -187,7 +187,8 @@ class Attention(nn.Module):
 
   @nn.compact
   def __call__(self, x, context, structure, positions=None, bias=None,
-               keys=None, slots=None, distances=None, places=None):
+               keys=None, slots=None, distances=None, places=None,
+               keep=False):
     """Attends from `x` to `context`.
 
     Args:
@@ -205,6 +206,8 @@ class Attention(nn.Module):
       distances: `[rows, width]`, the table of 'disentangled' positions.
       places: int32 `[batch, key]`, the keys' positions, where there are
         `positions`.
+      keep: whether the keys and values of `context` go into the cache or, once
+        they are there, stand for it; it may then be None.
 
     Returns:
       `[batch, query, width]`.
@@ -218,8 +221,15 @@ class Attention(nn.Module):
                    bias=model.qkv_bias, name=name)(y)
 
     query = project('query', model.num_heads, 'heads', x)
-    key = project('key', kv_heads, 'kv', context)
-    value = project('value', kv_heads, 'kv', context)
+    if keep and self.has_variable('cache', 'keys'):
+      key, value = (self.get_variable('cache', name)
+                    for name in ('keys', 'values'))
+    else:
+      key = project('key', kv_heads, 'kv', context)
+      value = project('value', kv_heads, 'kv', context)
+    if keep:
+      self.put_variable('cache', 'keys', key)
+      self.put_variable('cache', 'values', value)
     scale = 1 / math.sqrt(head_dim) if model.scale_attention else 1.0
     if positions is not None:
       if model.positions == 'rotary':

@@ -59,11 +59,20 @@ class EncoderDecoder(nn.Module):
     return self.encoder(self.encoder_inputs(one, keys), shared)
 
   def decode(self, stack, encoded, keys=None):
-    """The decoder's states, given the encoder's."""
+    """The decoder's states, given the encoder's.
+
+    To write token by token, with the collection `cache` mutable, the stack has
+    `decoder_slots` and `decoder_key_segment_ids`, as `transformer.Trunk` says;
+    the encoder's states are read once and may then be None.
+    """
     one, keys = _side(stack, 'decoder_'), _own(keys, 'decoder')
     segments = one['segment_ids']
+    # What a single row reads from a cache has all been written before it.
+    alone = 'slots' in one and segments.shape[1] == 1
     shared = shared_inputs(
-        self.model, one, Structure(segments, segments, causal=True),
+        self.model, one,
+        Structure(segments, one.get('key_segment_ids', segments),
+                  causal=not alone),
         getattr(self, 'decoder_bias', None), keys)
     shared['encoded'] = encoded
     shared['cross_structure'] = Structure(segments, stack.get(

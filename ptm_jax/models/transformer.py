@@ -88,7 +88,7 @@ class Block(nn.Module):
       x = sublayer('cross_attention', lambda y: Attention(
           model, name='cross_attention')(
               y, shared['encoded'], shared['cross_structure'],
-              keys=own('cross_attention_weights')), x)
+              keys=own('cross_attention_weights'), keep='slots' in shared), x)
     if self.experts:
       experts = Experts(model, name='mlp')
       return sublayer('mlp', lambda y: experts(

@@ -46,6 +46,7 @@ class BaseObjective(reading.Reader, config.Component):
       learned table whatever the model's positions are.
     arranges: whether it cuts the text into parts, or takes another's.
     changes: whether its input shows other tokens than the text's.
+    writes_end: whether `</s>` ends what it writes.
     kinds: different objectives that an example may be drawn.
     traced: fields that reach nothing but `numbers`, `sizes` and
       `coefficients`, so that trials which differ in them share a program.
@@ -68,6 +69,7 @@ class BaseObjective(reading.Reader, config.Component):
   second_positions: ClassVar[bool] = False
   arranges: ClassVar[bool] = False
   changes: ClassVar[bool] = True
+  writes_end: ClassVar[bool] = False
   kinds: ClassVar[int] = 1
   traced: ClassVar[tuple[str, ...]] = ()
 

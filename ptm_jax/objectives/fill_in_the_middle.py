@@ -39,6 +39,7 @@ class Objective(autoregressive.Objective):
   spm_share: float = 0.5
 
   likelihood = None
+  writes_end = True
   traced = ('rate', 'spm_share')
 
   floor = base.BaseObjective.floor  # the middle is told from both sides

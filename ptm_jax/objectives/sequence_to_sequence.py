@@ -23,6 +23,7 @@ class Rewriting(base.BaseObjective):
   """
 
   forms = ('encoder_decoder', 'prefix')
+  writes_end = True
 
   def lengths(self):
     return lengths(self.model, self.sizes['encoder'], self.sizes['decoder'])

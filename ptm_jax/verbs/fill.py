@@ -27,11 +27,11 @@ class Verb:
                         'where a token is to be filled in')
     from ptm_jax import setup_jax
     setup_jax.configure()
-    from ptm_jax import generation
+    from ptm_jax.generation import filling
     from ptm_jax.load import load
     # One token fills a blank, with the space before it.
     parts = [part.removesuffix(' ') for part in parts[:-1]] + parts[-1:]
-    for number, found in enumerate(generation.fill(
+    for number, found in enumerate(filling.fill(
         load(flags.checkpoint), parts, flags.top), 1):
       print(f'blank {number}: ' + '  '.join(
           f'{text!r} {chance:.3f}' for text, chance in found))

@@ -1,4 +1,4 @@
-"""`generate`: text from an autoregressive run."""
+"""`generate`: text from a run that writes from left to right."""
 
 import sys
 
@@ -6,8 +6,9 @@ from ptm_jax.errors import ConfigError
 
 
 class Verb:
-  """Continues prompts: one from the command line, the lines of standard input
-  or, with --interactive, what is typed."""
+  """Continues prompts, or translates them: one from the command line, the
+  lines of a file or of standard input or, with --interactive, what is typed.
+  """
 
   takes_config = False
   flags = {
@@ -22,29 +23,91 @@ class Verb:
       'min_p': (0.0, "draw among tokens of at least this share of the "
                      "likeliest's chance"),
       'repetition_penalty': (1.0, 'makes what has occurred less likely'),
+      'beam': (0, 'nothing is drawn: the best text that so many candidates '
+                  'find; 0: off'),
+      'length_penalty': (0.6, 'makes a beam like long texts; 0 turns it off'),
       'stop': ('', 'text that ends a continuation'),
       'seed': (0, 'of the draws'),
       'interactive': (False, 'ask for one prompt after the other'),
+      'input': ('', 'file of prompts, a line each, plain or compressed; needs '
+                    '--beam and --output'),
+      'output': ('', 'file for what is written behind each line of --input'),
+      'reference': ('', 'file of right answers to --input: prints BLEU, chrF'),
+      'batch_size': (32, 'lines of --input at once'),
   }
 
   @staticmethod
   def run(flags):
-    if not flags.checkpoint:
-      raise ConfigError('--checkpoint is missing: name the folder of a run')
-    if flags.max_tokens < 1 or flags.num_samples < 1:
-      raise ConfigError(f'--max_tokens={flags.max_tokens} --num_samples='
-                        f'{flags.num_samples}: at least 1 each')
+    _check(flags)
     from ptm_jax import setup_jax
     setup_jax.configure()
-    from ptm_jax import generation
+    from ptm_jax.generation.beam import Search
+    from ptm_jax.generation.sampling import Sampling
+    from ptm_jax.generation.writing import Writer
     from ptm_jax.load import load
-    sampling = generation.Sampling(
-        flags.temperature, flags.top_k, flags.top_p, flags.min_p,
-        flags.repetition_penalty)
+    sampling = Sampling(flags.temperature, flags.top_k, flags.top_p,
+                        flags.min_p, flags.repetition_penalty)
+    if flags.beam:
+      search = Search(flags.beam, flags.length_penalty)
+      if sampling != Sampling():
+        raise ConfigError(f'--beam={flags.beam} draws nothing: leave out '
+                          '--temperature, --top_k, --top_p, --min_p and '
+                          '--repetition_penalty')
+      _search(flags, search)
+      return
     run = load(flags.checkpoint)
-    writer = generation.Writer(run, sampling)
+    writer = Writer(run, sampling)
     for prompts in _prompts(flags):
       _show(run, writer, prompts * flags.num_samples, flags)
+
+
+def _check(flags):
+  if not flags.checkpoint:
+    raise ConfigError('--checkpoint is missing: name the folder of a run')
+  for name in 'max_tokens', 'num_samples', 'batch_size':
+    if getattr(flags, name) < 1:
+      raise ConfigError(f'--{name}={getattr(flags, name)}: at least 1')
+  if flags.beam < 0:
+    raise ConfigError(f'--beam={flags.beam}: 1 or more candidates, or 0')
+  if flags.input and not (flags.beam and flags.output):
+    raise ConfigError(f'--input={flags.input} needs --beam, such as --beam=4, '
+                      'and --output=FILE')
+  for name in 'output', 'reference':
+    if getattr(flags, name) and not flags.input:
+      raise ConfigError(f'--{name}={getattr(flags, name)} belongs to a file of '
+                        'prompts: name it with --input')
+
+
+def _search(flags, search):
+  """Writes what a beam finds, of a file or of prompts."""
+  from ptm_jax.generation import whole_files
+  from ptm_jax.generation.beam import Searcher
+  from ptm_jax.load import load
+  from ptm_jax.progress import bar
+  from ptm_jax.tasks import bleu
+  lines = whole_files.read('input', flags.input) if flags.input else []
+  reference = []
+  if flags.reference:
+    bleu.check()
+    reference = whole_files.read('reference', flags.reference)
+    bleu.check_lines(lines, reference)
+  run = load(flags.checkpoint)
+  searcher = Searcher(run, search)
+  if not flags.input:
+    for prompts in _prompts(flags):
+      rows, _ = searcher.write(prompts, flags.max_tokens)
+      for prompt, row in zip(prompts, rows, strict=True):
+        print(_begin(run, prompt) + _cut(run.tokenizer.decode(row), flags.stop))
+    return
+  with bar('writing', unit='lines') as advance:
+    found = whole_files.continued(
+        run, searcher, lines, flags.max_tokens, flags.batch_size, advance)
+  found = [_cut(line, flags.stop) for line in found]
+  whole_files.write(flags.output, found)
+  if reference:
+    scores = bleu.score(found, reference)
+    print(f'BLEU {scores["bleu"]:.2f}  chrF {scores["chrf"]:.2f}  '
+          f'({scores["signature"]})')
 
 
 def _prompts(flags):
@@ -65,14 +128,15 @@ def _show(run, writer, prompts, flags):
   """Prints prompts and what follows; a single one as it is written."""
   ids = [[] for _ in prompts]
   shown = ''
-  for tokens in writer.write(prompts, flags.max_tokens, flags.seed):
+  at_once = {} if len(prompts) > 1 else {'at_once': 1}
+  for tokens in writer.write(prompts, flags.max_tokens, flags.seed, **at_once):
     for row, token in zip(ids, tokens.tolist(), strict=True):
       row.append(token)
     texts = [run.tokenizer.decode(row) for row in ids]
     if len(prompts) == 1:
       text = _cut(texts[0], flags.stop)
-      if not shown:
-        print(prompts[0], end='')
+      if len(ids[0]) == 1:
+        print(_begin(run, prompts[0]), end='')
       # The last character may want more of its bytes.
       ready = text[len(shown):].rstrip('\ufffd')
       print(ready, end='', flush=True)
@@ -83,7 +147,12 @@ def _show(run, writer, prompts, flags):
     print()
     return
   for prompt, row in zip(prompts, ids, strict=True):
-    print(prompt + _cut(run.tokenizer.decode(row), flags.stop))
+    print(_begin(run, prompt) + _cut(run.tokenizer.decode(row), flags.stop))
+
+
+def _begin(run, prompt):
+  """What a text is shown behind: a prompt that it continues."""
+  return '' if run.objective.model.form == 'encoder_decoder' else prompt
 
 
 def _cut(text, stop):

@@ -89,7 +89,7 @@ FILE = 'experiments/transformer.py'
 @pytest.mark.parametrize('arguments,code,found', [
     ([f'--config={FILE}:small,corpus=parallel'], 2, 'corpus.source is empty'),
     ([f'--config={FILE}:multi30k', '--config.corpus.source=no.en',
-      '--config.corpus.target=no.de'], 3, 'corpus.source=no.en: there is no such file'),
+      '--config.corpus.target=no.de'], 3, 'source=no.en: there is no such file'),
     ([f'--config={FILE}:tiny,corpus=python_docs'], 2, 'reads two languages'),
     ([f'--config={FILE}:tiny', '--config.data.packing=packed'], 2,
      'data.packing=whole, found pairs and packed')])

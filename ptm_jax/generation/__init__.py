@@ -1,0 +1,2 @@
+"""Text from a trained run: what comes next, a translation, what fills a blank.
+"""
