@@ -13,8 +13,9 @@ import time
 from ptm_jax import lock, processes, report, serialize, signals, workdir
 from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.find import find
-from ptm_jax.finetune_config import NO_PREFIX
+from ptm_jax.finetune_config import NO_PREFIX, PROBES
 from ptm_jax.finetune_data import prepare
+from ptm_jax.finetune_probe import probe
 from ptm_jax.finetune_trials import Trials
 from ptm_jax.load import load
 from ptm_jax.statistics import estimate
@@ -56,18 +57,48 @@ def finetune(checkpoint, settings, path, say=print):
     stack.enter_context(lock.hold(path))
     workdir.write_json(path / 'config.json', {
         'finetune': asked, 'source_revision': workdir.revision()})
-    trials = Trials(run, data, settings, path, say)
-    for keeper in trials.keepers:
-      stack.enter_context(contextlib.closing(keeper))
-    trials.record(checkpoint, asked)
     start = time.perf_counter()
-    state = trials.train(watched)
+    if settings.way in PROBES:
+      entries = _probed(run, data, settings, say)
+    else:
+      entries = _trained(run, checkpoint, data, settings, path, watched, say)
     seconds = time.perf_counter() - start
-    entries = trials.scored(state, seconds)
+  for one in entries:
+    workdir.write_json(path / one['workdir'] / 'results.json', {
+        'kind': 'finetune', 'task': settings.task, 'runs': [one]})
   results = summary(data, settings, entries, seconds)
   workdir.write_json(path / 'results.json', results)
   report.build(path)
   return results
+
+
+def _trained(run, checkpoint, data, settings, path, watched, say):
+  """Entries of the seeds, whose folders are work directories."""
+  with contextlib.ExitStack() as stack:
+    trials = Trials(run, data, settings, path, say)
+    for keeper in trials.keepers:
+      stack.enter_context(contextlib.closing(keeper))
+    trials.record(checkpoint)
+    start = time.perf_counter()
+    state = trials.train(watched)
+    return trials.scored(state, time.perf_counter() - start)
+
+
+def _probed(run, data, settings, say):
+  """Entries of the seeds, of which nothing is kept but scores."""
+  depths = probe(run, data, settings, say)
+  rows = len(data.train)
+  return [{
+      'name': f'{settings.task} {settings.way}', 'seed': seed,
+      'workdir': f'seed-{seed}', 'num_steps': 0, 'seconds': 0.0, 'flops': 0.0, 'tokens_seen': rows,
+      'tokens_with_loss': rows, 'parameters': 0,
+      'metrics': {
+          **{f'{settings.task}/{name}': value
+             for name, value in depths[-1][seed].items()},
+          **{f'{settings.task}/depth_{depth}/{name}': value
+             for depth, one in enumerate(depths)
+             for name, value in one[seed].items()}}}
+          for seed in range(settings.seeds)]
 
 
 def _refuse_another(path, asked):

@@ -6,7 +6,8 @@ from ptm_jax import checks
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 
-WAYS = ('full', 'lora', 'prefix')
+PROBES = ('probe', 'mlp_probe')
+WAYS = ('full', 'lora', 'prefix', *PROBES)
 POOLING = ('mean', 'first', 'last')
 NO_PREFIX = ('two_tower', 'embedding')  # forms that read no vectors
 
@@ -18,7 +19,7 @@ class Settings:
   Attributes:
     task: name of a component of `tasks/` that is fine-tuned.
     data_dir: folder of its published files; '' for an embedded one.
-    way: of `WAYS`; see `finetune_step`.
+    way: of `WAYS`; see `finetune_step` and `finetune_probe`.
     seeds: trials: seeds 0, 1, ... They move the head, the order and dropout,
       never the examples.
     epochs, batch_size, learning_rate, weight_decay: of the training; the rate

@@ -148,7 +148,7 @@ def outputs(recipe, offset, params, batch, key=None):
     states = states[:, offset + _prefix(recipe):][:, :length]
     logits = states @ head['kernel'] + head['bias'][None, None]
     return jnp.where(real[..., None], logits, -1e9)
-  logits = _pool(recipe.pooling, states, mask) @ head['kernel'] + (
+  logits = pool(recipe.pooling, states, mask) @ head['kernel'] + (
       head['bias'][None])
   if alternatives == 1:
     return logits
@@ -174,13 +174,7 @@ def _states(recipe, offset, params, tokens, real, key):
     tokens = jnp.pad(tokens, ((0, 0), (count, 0)),
                      constant_values=objective.vocabulary.mask_id)
     real = jnp.pad(real, ((0, 0), (count, 0)), constant_values=True)
-  rows, length = tokens.shape
-  segments = real.astype(jnp.int32)
-  windows = {
-      'tokens': tokens, 'segment_ids': segments,
-      'positions': jnp.arange(length, dtype=jnp.int32)[None] * segments,
-      'flags': jnp.zeros((rows, length), jnp.uint8),
-      'index': jnp.zeros(rows, jnp.int32), 'epoch': jnp.zeros(rows, jnp.int32)}
+  rows, windows = len(tokens), windows_of(tokens, real)
   drops = model.dropout or model.attention_dropout
   keys = (jax.random.split(key, rows) if key is not None and drops else None)
   vectors = None
@@ -194,13 +188,30 @@ def _states(recipe, offset, params, tokens, real, key):
   return states.astype(jnp.float32), mask
 
 
-def _pool(pooling, states, mask):
+def windows_of(tokens, real):
+  """Raw windows of texts.
+
+  Args:
+    tokens: int32 `[batch, length]`.
+    real: bool, the same shape, False on padding.
+  """
+  rows, length = tokens.shape
+  segments = real.astype(jnp.int32)
+  return {
+      'tokens': tokens, 'segment_ids': segments,
+      'positions': jnp.arange(length, dtype=jnp.int32)[None] * segments,
+      'flags': jnp.zeros((rows, length), jnp.uint8),
+      'index': jnp.zeros(rows, jnp.int32), 'epoch': jnp.zeros(rows, jnp.int32)}
+
+
+def pool(pooling, states, mask):
   """One vector of each text, `[batch, width]`."""
   if pooling == 'first':
     return states[:, 0]
   if pooling == 'last':
     last = jnp.maximum(jnp.sum(mask, 1) - 1, 0)
     return jnp.take_along_axis(states, last[:, None, None], 1)[:, 0]
+  states = states.astype(jnp.float32)
   weights = mask[..., None].astype(jnp.float32)
   return jnp.sum(states * weights, 1) / jnp.maximum(jnp.sum(weights, 1), 1.0)
 

@@ -62,7 +62,7 @@ class Trials:
             params))
     self.init = jax.jit(over(make_init(self.recipe)))
 
-  def record(self, checkpoint, asked):
+  def record(self, checkpoint):
     """Writes what makes each seed's folder a work directory."""
     before = pathlib.Path(checkpoint) / 'config.json'
     facts = serialize.read_json(before) if before.exists() else {}
@@ -77,7 +77,9 @@ class Trials:
       self.run.tokenizer.save(place / 'tokenizer')
       workdir.write_json(place / 'config.json', workdir.record(
           self.run.config, **{**facts, 'finetune': {
-              **asked, 'seed': seed, 'labels': list(self.data.labels),
+              'checkpoint': str(checkpoint),
+              **dataclasses.asdict(self.settings), 'seed': seed,
+              'labels': list(self.data.labels),
               'trunk_step': self.run.step, 'parameters': shapes}}))
 
   # --- training ---------------------------------------------------------------
@@ -195,8 +197,6 @@ class Trials:
           'metrics': {f'{self.settings.task}/{name}': value
                       for name, value in scores.items()}}
       entries.append(entry)
-      workdir.write_json(place / 'results.json', {
-          'kind': 'finetune', 'task': self.settings.task, 'runs': [entry]})
     return entries
 
   def cost(self):

@@ -299,3 +299,34 @@ def test_a_trunk_of_any_form_learns_invented_rows(task, objective, tmp_path):
         tmp_path / 'run' / seed / 'metrics.jsonl').read_text().splitlines()]
     assert losses[-1] < 0.5 * losses[0]
   assert results['runs'][0]['flops'] > 0
+
+
+@pytest.mark.parametrize('way', ['probe', 'mlp_probe'])
+def test_a_probe_reads_every_depth_and_moves_nothing(
+    way, trunk, data, tmp_path):
+  results = finetune.finetune(trunk, Settings(
+      data_dir=str(data), **{**QUICK, 'way': way}), tmp_path, say=str)
+  # Of 2 layers: embeddings and 2 depths. The first word tells the answer, and
+  # so do the embeddings alone.
+  metrics = results['runs'][1]['metrics']
+  depths = [metrics[f'cola/depth_{depth}/accuracy'] for depth in range(3)]
+  assert metrics['cola/accuracy'] == depths[2] and len(metrics) == 2 * 4
+  if way == 'probe':
+    assert min(depths) > 0.8
+  assert not list(tmp_path.glob('seed-*/checkpoints'))
+  page = (tmp_path / 'report.html').read_text()
+  assert 'Depths' in page and 'depth (0: embeddings)' in page
+
+
+def test_a_probe_of_words_and_none_of_spans(trunk, tmp_path):
+  lines = ['the\tO', 'array\tB-x', '', 'axis\tO', 'array\tB-x', 'is\tO', '']
+  write(tmp_path, 'wnut17train.conll', lines * 6)
+  write(tmp_path, 'emerging.test.annotated', lines)
+  results = finetune.finetune(trunk, Settings(
+      task='wnut17', data_dir=str(tmp_path), way='probe', seeds=1,
+      batch_size=8, max_length=16), tmp_path / 'run', say=str)
+  assert results['runs'][0]['metrics']['wnut17/depth_0/f1'] == 1.0
+  with pytest.raises(ConfigError, match='does not fit --task=squad'):
+    finetune.finetune(trunk, Settings(
+        task='squad', data_dir=str(FIXTURES / 'squad'), way='probe'),
+                      tmp_path / 'squad', say=str)

@@ -1,6 +1,8 @@
 """What a report of a fine-tuning shows: scores over seeds, and the data."""
 
 from ptm_jax.report.data import show, values
+from ptm_jax.report.figures import HUES, drawing
+from ptm_jax.statistics import estimate
 
 
 def title(data):
@@ -49,6 +51,15 @@ def all_tables(data):
   found = [('Scores', '± is the 95 % interval over seeds.',
             ['metric', 'mean', *(f'seed {entry["seed"]}' for entry in entries),
              'the same answer to all'], scores)]
+  depths = _depths(data)
+  if depths:
+    found.append((
+        'Depths', 'A probe on the frozen states of each depth: 0 are the '
+        'embeddings, the last is what a head reads and scored above.',
+        ['depth', data.results['metric'],
+         *(f'seed {one["seed"]}' for one in entries)],
+        [[str(depth), show(one), *(f'{value:.3f}' for value in one)]
+         for depth, one in enumerate(depths)]))
   rows = [[key.replace('_', ' '), _value(value)]
           for key, value in results['data'].items()]
   found.append(('Data', 'In pre-training: the share of test examples that '
@@ -66,9 +77,33 @@ def all_tables(data):
 
 
 def pictures(data, table):
-  """Pictures behind a table: none."""
-  del data, table
-  return []
+  """Pictures behind a table: `[(title, [(caption, svg)], width)]`."""
+  if table != 'Depths':
+    return []
+  found = [estimate(one) for one in _depths(data)]
+  metric = data.results['metric']
+  with drawing('depths', (5, 2.6)) as (figure, axes, done):
+    axes.errorbar(range(len(found)), [one.mean for one in found],
+                  [one.half_width or 0 for one in found], color=HUES[0],
+                  marker='o', markersize=4, linewidth=1.2, capsize=3)
+    constant = data.results['constant'].get(metric)
+    if constant is not None:
+      axes.axhline(constant, linestyle=':', color='#8a8f95', linewidth=1)
+    axes.set_xticks(range(len(found)))
+    axes.set_xlabel('depth (0: embeddings)')
+    axes.set_ylabel(metric)
+  return [('', [(f'{metric} of a probe at each depth, 95 % interval over '
+                 'seeds; dotted: the same answer to all', done())], 'wide')]
+
+
+def _depths(data):
+  """The main metric of every seed, by depth; [] where there is no probe."""
+  task, metric = data.results['task'], data.results['metric']
+  (_, entries), = data.groups.items()
+  found = []
+  while one := values(entries, f'{task}/depth_{len(found)}/{metric}'):
+    found.append(one)
+  return found
 
 
 def _value(value):

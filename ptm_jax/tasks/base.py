@@ -100,12 +100,15 @@ class FineTuned(config.Component):
 
   Class attributes of a kind:
     per_token: whether there is an output for each token, not for the whole.
+    probed: what probes of a frozen trunk predict, 'labels' or 'numbers' of a
+      text or, per token, of a word; None has no probe.
   """
 
   layouts: ClassVar[tuple[Layout, ...]] = ()
   labels: ClassVar[tuple[str, ...] | None] = None
   metrics: ClassVar[tuple[str, ...]] = ('accuracy',)
   per_token: ClassVar[bool] = False
+  probed: ClassVar[str | None] = None
   fine_tuned: ClassVar[bool] = True  # and not scored as the trunk is
 
   # --- what a kind defines --------------------------------------------------

@@ -16,6 +16,8 @@ class Classification(base.FineTuned):
   it where there may be), and `label`.
   """
 
+  probed = 'labels'
+
   def example(self, row, columns, where):
     names = [columns[name] for name in ('text', 'second') if name in columns]
     texts = tuple(str(rows.cell(row, name.rstrip('?'), where))
@@ -68,6 +70,7 @@ class MultiLabel(Classification):
   between them; an empty column is none of them."""
 
   metrics = ('micro_f1', 'macro_f1', 'exact_match')
+  probed = None
 
   def settled(self, train, test):
     labels = self.labels or tuple(sorted(

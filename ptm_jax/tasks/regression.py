@@ -18,6 +18,7 @@ class Regression(classification.Classification):
   """
 
   metrics = ('spearman', 'pearson')
+  probed = 'numbers'
   largest = 1.0
 
   def settled(self, train, test):

@@ -20,8 +20,12 @@ def _library(name):
   try:
     return importlib.import_module(name)
   except ImportError as error:
-    raise ConfigError(f'scores need {name}: pip install "ptm_jax[metrics]"'
-                      ) from error
+    raise missing(name) from error
+
+
+def missing(name):
+  """The error of a library that is not there."""
+  return ConfigError(f'scores need {name}: pip install "ptm_jax[metrics]"')
 
 
 def of_labels(names, answers, found, labels):

@@ -21,6 +21,7 @@ class TokenLabelling(base.FineTuned):
 
   metrics = ('f1', 'precision', 'recall')
   per_token = True
+  probed = 'labels'
   joiner = ' '
 
   def example(self, row, columns, where):

@@ -8,7 +8,7 @@ from ptm_jax.finetune_config import Settings
 _HELP = {
     'task': 'name of the task; `list tasks` has them',
     'data_dir': "folder of the task's published files; none for embedded ones",
-    'way': 'full, lora or prefix',
+    'way': 'full, lora, prefix, or of a frozen trunk probe or mlp_probe',
     'seeds': 'trials, with seeds 0, 1, ...',
     'epochs': 'passes over the training data',
     'batch_size': 'rows in an update',
