@@ -13,7 +13,6 @@ the head and whatever the way adds), `opt_state` and `key`. The ways:
 """
 
 import dataclasses
-import math
 import re
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 import optax
 from flax.core import meta
 
+from ptm_jax import finetune_lora as lora
 from ptm_jax import optimizers
 from ptm_jax.config import Optimizer
 from ptm_jax.rng import stream
@@ -85,7 +85,7 @@ def make_init(recipe):
             stream(key, 'head'), (width, recipe.num_outputs)),
         'bias': jnp.zeros(recipe.num_outputs)}}
     if recipe.way == 'lora':
-      task['lora'] = _thin(stream(key, 'lora'), trunk, recipe.rank)
+      task['lora'] = lora.make(stream(key, 'lora'), trunk, recipe.rank)
     if recipe.way == 'prefix':
       table = trunk['token_embedding']['embedding']
       ids = jax.random.randint(
@@ -161,6 +161,11 @@ def merged(recipe, params):
   task = dict(params['task'])
   return {'trunk': _adapted(recipe, params), 'task': {
       name: value for name, value in task.items() if name != 'lora'}}
+
+
+def _adapted(recipe, params):
+  return (lora.adapted(params['trunk'], params['task']['lora'])
+          if recipe.way == 'lora' else params['trunk'])
 
 
 def _prefix(recipe):
@@ -265,56 +270,6 @@ def layers_below(path, leaf, depth):
   if any('embedding' in name or name == 'inputs' for name in names):
     return depth + 1
   return 0 if 'final_norm' in names else 1
-
-
-# --- LoRA --------------------------------------------------------------------
-
-
-def _kernels(trunk):
-  """`{dotted name: (leading axes, inputs, outputs)}` of the layers' kernels.
-  """
-  leaves = jax.tree_util.tree_leaves_with_path(trunk)
-  axes = jax.tree_util.tree_leaves(
-      optimizers.matrices(trunk), is_leaf=lambda x: x is None
-      or isinstance(x, optax.contrib.MuonDimensionNumbers))
-  found = {}
-  for (path, leaf), one in zip(leaves, axes, strict=True):
-    if one is None:
-      continue
-    inputs, outs = (
-        [leaf.shape[axis] for axis in group]
-        for group in (one.reduction_axis, one.output_axis))
-    lead = leaf.shape[:leaf.ndim - len(inputs) - len(outs)]
-    found[_name(path)] = lead, math.prod(inputs), math.prod(outs)
-  return found
-
-
-def _name(path):
-  return jax.tree_util.keystr(path, simple=True, separator='.')
-
-
-def _thin(key, trunk, rank):
-  """LoRA's two matrices for each kernel; the second starts at 0."""
-  return {name: {
-      'a': jax.random.normal(stream(key, name), (*lead, inputs, rank))
-           / math.sqrt(inputs),
-      'b': jnp.zeros((*lead, rank, outs))}
-          for name, (lead, inputs, outs) in _kernels(trunk).items()}
-
-
-def _adapted(recipe, params):
-  """The trunk with what LoRA adds."""
-  if recipe.way != 'lora':
-    return params['trunk']
-  thin = params['task']['lora']
-
-  def rule(path, leaf):
-    if _name(path) not in thin:
-      return leaf
-    one = thin[_name(path)]
-    return leaf + 2.0 * (one['a'] @ one['b']).reshape(leaf.shape)
-
-  return jax.tree_util.tree_map_with_path(rule, params['trunk'])
 
 
 def fresh(objective, key):

@@ -10,7 +10,8 @@ import pytest
 from flax.core import meta
 
 import ptm_jax
-from ptm_jax import config, finetune, finetune_config, finetune_step
+from ptm_jax import (config, finetune, finetune_config, finetune_lora,
+                     finetune_step)
 from ptm_jax.__main__ import main
 from ptm_jax.errors import ConfigError, DataError, Stopped
 from ptm_jax.finetune_config import Settings
@@ -227,6 +228,28 @@ def test_of_two_texts_the_second_has_its_own_type(tmp_path):
   stack = run.objective._stack_of_text(windows)
   assert stack['inputs'].tolist() == [[5, 8, 9, 6, 8, 6, 0]]
   assert stack['token_types'].tolist() == [[0, 0, 0, 0, 1, 1, 0]]
+
+
+def test_lora_starts_as_the_trunk_and_moves_its_kernels_alone(trunk):
+  params = ptm_jax.load(trunk).params['trunk']
+  thin = finetune_lora.make(jax.random.key(0), params, 2)
+  assert len(thin) == 2 * 6  # four of attention, two of the feed-forward
+  jax.tree.map(np.testing.assert_array_equal,
+               finetune_lora.adapted(params, thin), params)
+  thin = {name: {**one, 'b': one['b'] + 1} for name, one in thin.items()}
+  moved = jax.tree_util.tree_leaves_with_path(jax.tree.map(
+      lambda new, old: bool(np.any(new != old)),
+      finetune_lora.adapted(params, thin), params))
+  for path, one in moved:
+    name = jax.tree_util.keystr(path)
+    assert one == ('layer_' in name and 'kernel' in name), name
+  layer = params['stack']['layer_1']['attention']['output']['kernel']
+  one = thin['stack.layer_1.attention.output.kernel']
+  new = finetune_lora.adapted(params, thin)
+  np.testing.assert_allclose(
+      new['stack']['layer_1']['attention']['output']['kernel'] - layer,
+      2 * np.einsum('ir,ro->io', one['a'], one['b']).reshape(layer.shape),
+      atol=1e-5)
 
 
 def recipe_for(task, objective, way='full', pooling='mean'):

@@ -19,7 +19,7 @@ LEVELS = (
     ('step', 'checkpoint', 'budget', 'workdir', 'leaks'),
     ('compile', 'evaluate', 'load', 'setup_jax', 'grouping', 'search',
      'posteriors', 'generation', 'convert'),
-    ('assemble', 'transfer', 'floors', 'statistics', 'report',
+    ('assemble', 'transfer', 'finetune_lora', 'floors', 'statistics', 'report',
      'finetune_step', 'finetune_data', 'finetune_trials',
      'finetune_probe'),
     ('loop',),
