@@ -19,6 +19,7 @@ from ptm_jax.finetune_probe import probe
 from ptm_jax.finetune_trials import Trials
 from ptm_jax.load import load
 from ptm_jax.statistics import estimate
+from ptm_jax.tasks.mixture import Mixture
 
 
 def finetune(checkpoint, settings, path, say=print):
@@ -44,7 +45,8 @@ def finetune(checkpoint, settings, path, say=print):
     return serialize.read_json(path / 'results.json', DataError)
   if processes.count() > 1:
     raise ConfigError('fine-tuning runs in one process')
-  task = find('tasks', settings.task)()
+  names = settings.task.split(',')
+  task = Mixture(names) if names[1:] else find('tasks', names[0])()
   examples = task.read(settings.data_dir)  # refused before the trunk is read
   run = load(checkpoint)
   form = run.objective.model.form
@@ -90,8 +92,8 @@ def _probed(run, data, settings, say):
   rows = len(data.train)
   return [{
       'name': f'{settings.task} {settings.way}', 'seed': seed,
-      'workdir': f'seed-{seed}', 'num_steps': 0, 'seconds': 0.0, 'flops': 0.0, 'tokens_seen': rows,
-      'tokens_with_loss': rows, 'parameters': 0,
+      'workdir': f'seed-{seed}', 'num_steps': 0, 'seconds': 0.0, 'flops': 0.0,
+      'tokens_seen': rows, 'tokens_with_loss': rows, 'parameters': 0,
       'metrics': {
           **{f'{settings.task}/{name}': value
              for name, value in depths[-1][seed].items()},

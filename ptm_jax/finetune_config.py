@@ -17,8 +17,10 @@ class Settings:
   """What a fine-tuning is asked to do.
 
   Attributes:
-    task: name of a component of `tasks/` that is fine-tuned.
-    data_dir: folder of its published files; '' for an embedded one.
+    task: name of a component of `tasks/` that is fine-tuned; several with
+      commas between them are mixed.
+    data_dir: folder of its published files; '' for an embedded one. Of
+      several as many, with commas between them.
     way: of `WAYS`; see `finetune_step` and `finetune_probe`.
     seeds: trials: seeds 0, 1, ... They move the head, the order and dropout,
       never the examples.
@@ -26,7 +28,8 @@ class Settings:
       falls linearly to 0.
     warmup: share of the updates in which the learning rate rises.
     max_length: tokens of a row, special ones included.
-    max_train: training examples at most, drawn once for all seeds; 0: all.
+    max_train: training examples of a task at most, drawn once for all seeds;
+      0: all.
     max_test: the same of the test split.
     pooling: of `POOLING`: the state that stands for a text is their mean, the
       first token's or the last one's.
@@ -72,6 +75,7 @@ class Settings:
     checks.at_least(self, 'finetune', 0, 'max_train', 'max_test',
                     'weight_decay', 'layer_warmup')
     checks.fraction(self, 'finetune', 'warmup')
-    if not hasattr(find('tasks', self.task), 'fine_tuned'):
-      raise ConfigError(f'--task={self.task} is scored as it is, with the verb '
-                        'evaluate, and not fine-tuned')
+    for name in self.task.split(','):
+      if not hasattr(find('tasks', name), 'fine_tuned'):
+        raise ConfigError(f'--task={name} is scored as it is, with the verb '
+                          'evaluate, and not fine-tuned')

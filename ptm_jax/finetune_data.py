@@ -52,11 +52,10 @@ class Data:
   def constant(self):
     """Scores of the same answer to all, that of most training examples; {}
     where the task has none."""
-    answer = self.task.constant(self.examples.train, self.labels)
-    if answer is None:
-      return {}
-    return self.task.score([answer] * len(self.examples.test),
-                           self.examples.test, self.labels)
+    answers = self.task.constants(
+        self.examples.train, self.examples.test, self.labels)
+    return {} if answers is None else self.task.score(
+        answers, self.examples.test, self.labels)
 
 
 def prepare(task, examples, run, checkpoint, settings, say):
@@ -81,8 +80,8 @@ def prepare(task, examples, run, checkpoint, settings, say):
   facts['files'] = examples.files
   examples, leaked = _without_leaks(examples, settings, say)
   examples = dataclasses.replace(
-      examples, train=_some(examples.train, settings.max_train),
-      test=_some(examples.test, settings.max_test))
+      examples, train=_some(task, examples.train, settings.max_train),
+      test=_some(task, examples.test, settings.max_test))
   room = settings.max_length - 2  # special tokens around the text
   if run.config.model.learned_positions:
     room = min(room, run.config.model.max_length - 2)
@@ -134,9 +133,13 @@ def _without_leaks(examples, settings, say):
   return dataclasses.replace(examples, train=train), facts
 
 
-def _some(examples, most):
-  """So many examples, in their order, the same at every call."""
-  if not most or len(examples) <= most:
-    return examples
-  picked = np.random.default_rng(0).permutation(len(examples))[:most]
+def _some(task, examples, most):
+  """So many examples of each group, in their order, the same at every call."""
+  groups = {}
+  for number, one in enumerate(examples):
+    groups.setdefault(task.group(one), []).append(number)
+  picked = []
+  for numbers in groups.values():
+    order = np.random.default_rng(0).permutation(len(numbers))
+    picked += [numbers[place] for place in order[:most or None]]
   return [examples[number] for number in sorted(picked)]

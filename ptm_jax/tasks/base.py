@@ -164,6 +164,16 @@ class FineTuned(config.Component):
     """The answer that fits most training examples, or None."""
     del train, labels
 
+  def constants(self, train, test, labels):
+    """The same answer to all test examples, a list; None where it has none."""
+    answer = self.constant(train, labels)
+    return None if answer is None else [answer] * len(test)
+
+  def group(self, example):
+    """Examples of which as many may be used as of another group."""
+    del example
+    return 0
+
   # --- shared machinery -----------------------------------------------------
 
   @property

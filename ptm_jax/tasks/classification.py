@@ -46,6 +46,10 @@ class Classification(base.FineTuned):
     """What the loss compares with."""
     return np.int32(label)
 
+  def targets(self, values):
+    """What `loss` takes, of targets as float32 `[batch, n]`."""
+    return values[:, 0].astype(jnp.int32)
+
   def num_outputs(self, labels):
     return len(labels)
 
@@ -79,6 +83,9 @@ class MultiLabel(Classification):
 
   def target(self, label):
     return np.asarray(label, np.float32)
+
+  def targets(self, values):
+    return values
 
   def loss(self, logits, targets):
     return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, targets), -1)

@@ -35,6 +35,9 @@ class Regression(classification.Classification):
   def target(self, label):
     return np.float32(label / self.largest)
 
+  def targets(self, values):
+    return values[:, 0]
+
   def num_outputs(self, labels):
     del labels
     return 1

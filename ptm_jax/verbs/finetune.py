@@ -6,8 +6,9 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.finetune_config import Settings
 
 _HELP = {
-    'task': 'name of the task; `list tasks` has them',
-    'data_dir': "folder of the task's published files; none for embedded ones",
+    'task': 'its name, or several to mix, as cola,sst2; see `list tasks`',
+    'data_dir': "folder of the task's published files, of several as many with "
+                'commas; none for embedded ones',
     'way': 'full, lora, prefix, or of a frozen trunk probe or mlp_probe',
     'seeds': 'trials, with seeds 0, 1, ...',
     'epochs': 'passes over the training data',
