@@ -18,6 +18,7 @@ from flax.core import meta
 from ptm_jax import losses
 from ptm_jax.data.flags import DOCUMENT_START, SENTENCE_START, WORD_START
 from ptm_jax.data.vocabulary import Vocabulary
+from ptm_jax.models import memory
 from ptm_jax.rng import example_keys
 
 # What a stack reads of a corrupted batch, behind the stack's prefix.
@@ -170,7 +171,7 @@ class Prover:
     def nll(offsets):
       moved = dict(batch, **{f'{stack.removesuffix("inputs")}offset': value
                              for stack, value in offsets.items()})
-      with losses.plain():
+      with losses.plain(), memory.with_gradient():
         terms = self.objective.loss(None, params, moved)
       return ({name: term.nll for name, term in terms.items()},
               {name: term.factors for name, term in terms.items()})
@@ -268,7 +269,7 @@ def prove(objective, model, length=24, letters=40):
   Args:
     objective: a component, as an experiment has it.
     model: `config.Model`; its kind is kept, its size is not.
-    length: raw tokens in a window.
+    length: raw tokens in a window; as many more as it takes to fit.
     letters: ids of text in the vocabulary.
 
   Returns:
@@ -283,6 +284,7 @@ def prove(objective, model, length=24, letters=40):
       embedding_width=None, max_length=512, dropout=0.0, attention_dropout=0.0,
       dtype='float32', param_dtype='float32', remat=False, scan_layers=False)
   vocabulary = Vocabulary(7 + letters + 100)
+  length = objective.fitting(length)
   prover = Prover(objective.bind(small, vocabulary, length))
   found = {}
   for segments, padding in _PACKINGS:

@@ -133,7 +133,8 @@ def test_published_sizes():
   # next-sentence prediction; ELECTRA 13.5 without its generator.
   for name, expected in {'gpt': 116, 'bert': 110, 't5': 222,
                          'electra': 13.5, 'roberta': 125,
-                         'deberta': 139, 'switch': 7400}.items():
+                         'deberta': 139, 'switch': 7400,
+                         'transformer_xl': 151}.items():
     experiment = command_line.load_config(
         str(ROOT / 'experiments' / f'{name}.py'))
     bound = experiment.objective.bind(

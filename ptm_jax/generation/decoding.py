@@ -39,7 +39,7 @@ class Decoder:
   def __init__(self, run):
     objective, model = run.objective, run.objective.model
     if not isinstance(objective, (
-        autoregressive.Objective, sequence_to_sequence.Rewriting)) or (
+        autoregressive.LeftToRight, sequence_to_sequence.Rewriting)) or (
             model.form not in ('decoder', 'prefix', 'encoder_decoder')):
       raise ConfigError(
           f'{name_of(objective)[1]} as {model.form} does not write from left '
@@ -47,11 +47,12 @@ class Decoder:
           'fill_in_the_middle or of an encoder-decoder, or `fill` for a masked '
           'one')
     if (model.share_layers or model.enhanced_decoder or model.num_experts
+        or objective.num_segments > 1
         or model.positions in ('transformer_xl', 'disentangled')):
       raise ConfigError(
-          'layers that share parameters or are run twice, or have experts or '
-          'positions of Transformer-XL or DeBERTa, keep no cache, so they '
-          'cannot write')
+          'layers that share parameters or are run twice, or have experts, '
+          'memory or positions of Transformer-XL or DeBERTa, keep no cache, so '
+          'they cannot write')
     self.objective = objective
     self._side = 'decoder_' if model.form == 'encoder_decoder' else ''
     self.read = jax.jit(self._read, static_argnames='room')

@@ -38,7 +38,8 @@ class Structure:
       they are read one by one, from a cache.
     window: static; largest index distance seen, or None.
     num_segments: static; above 1, rows are segments of longer texts that also
-      see the segment before them, whose keys come first (`models.memory`).
+      see the segment before them, whose keys come first (`models.memory`);
+      indices then count from its start.
   """
 
   query_segments: jax.Array | None = None
@@ -63,6 +64,8 @@ def dense_mask(structure, query_length, key_length):
   if structure.query_places is not None:
     rows = structure.query_places[:, :, None]
   columns = jnp.arange(key_length)[None, None, :]
+  if structure.num_segments > 1:
+    rows = rows + key_length // 2
   if structure.causal:
     seen = columns <= rows
     if structure.prefix_length is not None:

@@ -27,7 +27,8 @@ class RelativeScores(nn.Module):
 
     Args:
       query: `[batch, query, heads, head_dim]`.
-      query_positions: int32 `[batch, query]`, below the number of keys.
+      query_positions: int32 `[batch, query]`; those of one document differ by
+        less than the number of keys.
       key_positions: int32 `[batch, key]`, likewise.
 
     Returns:
@@ -67,8 +68,8 @@ class DisentangledScores(nn.Module):
 
     Args:
       query, key: `[batch, query or key, heads, head_dim]`.
-      query_positions, key_positions: int32 `[batch, query or key]`, below the
-        number of keys.
+      query_positions, key_positions: int32 `[batch, query or key]`, as for
+        `RelativeScores`.
       table: `[rows, width]`, of distances from -rows / 2 on.
 
     Returns:
@@ -91,7 +92,8 @@ class DisentangledScores(nn.Module):
 
 def _by_distance(scores, rows, columns):
   """`[batch, heads, row, distance]` -> `[batch, heads, row, column]`; the
-  distances, row's position less column's, are all that there can be."""
+  distances, row's position less column's, are all that two tokens of one
+  document can have."""
   index = rows[:, :, None] - columns[:, None, :] + scores.shape[-1] // 2
   return jnp.take_along_axis(scores, jnp.broadcast_to(
-      index[:, None], (*scores.shape[:3], columns.shape[1])), -1)
+      index[:, None], (*scores.shape[:3], columns.shape[1])), -1, mode='clip')

@@ -62,8 +62,8 @@ class Block(nn.Module):
 
     def sublayer(name, function, x):
       norm = Norm(model, name=f'{name}_norm')
-      inner = function(norm(x) if model.norm_position == 'pre' else x)
-      x = x + dropout(keys, inner, model.dropout, name)
+      read = norm if model.norm_position == 'pre' else lambda x: x
+      x = x + dropout(keys, function(x, read), model.dropout, name)
       return x if model.norm_position == 'pre' else norm(x)
 
     def own(name):
@@ -73,27 +73,28 @@ class Block(nn.Module):
     if self.window:
       structure = structure.replace(window=self.window - 1)
 
-    def context(y):
-      if structure.num_segments > 1:
-        return memory.remember(y, structure.num_segments)
-      # Queries of a second stream stand behind all keys and show nothing.
-      return shared.get('context', y)[:, :structure.key_segments.shape[1]]
+    def attention(x, read):
+      y = read(x)
+      if structure.num_segments > 1:  # memory is of states before their norm
+        context = read(memory.of_keys(shared.get('context', x), structure))
+      else:
+        context = memory.of_keys(shared.get('context', y), structure)
+      return Attention(model, name='attention')(
+          y, context, structure, shared.get('positions'), shared.get('bias'),
+          own('attention_weights'), shared.get('slots'),
+          shared.get('distances'), shared.get('places'))
 
-    x = sublayer('attention', lambda y: Attention(
-        model, name='attention')(
-            y, context(y), structure, shared.get('positions'),
-            shared.get('bias'), own('attention_weights'), shared.get('slots'),
-            shared.get('distances'), shared.get('places')), x)
+    x = sublayer('attention', attention, x)
     if self.cross:
-      x = sublayer('cross_attention', lambda y: Attention(
+      x = sublayer('cross_attention', lambda x, read: Attention(
           model, name='cross_attention')(
-              y, shared['encoded'], shared['cross_structure'],
+              read(x), shared['encoded'], shared['cross_structure'],
               keys=own('cross_attention_weights'), keep='slots' in shared), x)
     if self.experts:
-      experts = Experts(model, name='mlp')
-      return sublayer('mlp', lambda y: experts(
-          y, shared['structure'], own('router')), x), None
-    return sublayer('mlp', MLP(model, name='mlp'), x), None
+      return sublayer('mlp', lambda x, read: Experts(model, name='mlp')(
+          read(x), structure, own('router')), x), None
+    return sublayer('mlp', lambda x, read: MLP(model, name='mlp')(
+        read(x)), x), None
 
 
 class Stack(nn.Module):
@@ -180,10 +181,7 @@ def shared_inputs(model, stack, structure, bias, keys):
   """What all layers of a stack read, as `Block` says."""
   shared = {'structure': structure, 'keys': keys}
   positions = stack['positions']
-  if structure.num_segments > 1:
-    places = memory.remember(positions, structure.num_segments)
-  else:
-    places = positions[:, :structure.key_segments.shape[1]]
+  places = memory.of_keys(positions, structure)
   if model.positions in ('rotary', 'transformer_xl', 'disentangled'):
     # Of the keys of these rows, which then go into the cache.
     shared['positions'], shared['places'] = positions, places
@@ -258,7 +256,10 @@ class Trunk(nn.Module):
     Returns:
       Hidden states `[batch, length, width]`, normalised.
     """
-    model = self.model
+    model, num_segments = self.model, stack.get('num_segments', 1)
+    if num_segments > 1:
+      stack = memory.cut_stack(stack, num_segments)
+      keys = None if keys is None else memory.cut_keys(keys, num_segments)
     tokens = Embedding(model, self.vocab_size,
                        model.embedding_width or model.width,
                        name='token_embedding')
@@ -272,7 +273,8 @@ class Trunk(nn.Module):
     structure = Structure(
         segments, keys_of, stack.get('prefix_length'), visibility,
         stack.get('slots'),
-        causal=self.form in ('decoder', 'prefix') and not alone)
+        causal=self.form in ('decoder', 'prefix') and not alone,
+        num_segments=num_segments)
     bias = None
     if model.relative_bias:
       bias = position_kinds.RelativeBias(
@@ -282,8 +284,9 @@ class Trunk(nn.Module):
       shared['distances'] = Embedding(
           model, 2 * model.max_length, model.width, 'positions',
           name='distance_embedding')(jnp.arange(2 * model.max_length))
-    if not model.enhanced_decoder:
-      return Stack(model, model.depth, name='stack')(x, shared)
-    x = Stack(model, model.depth - 1, name='stack')(x, shared)
-    return EnhancedDecoder(model, name='enhanced_decoder')(
-        x, stack['positions'], shared)
+    last = int(model.enhanced_decoder)
+    x = Stack(model, model.depth - last, name='stack')(x, shared)
+    if model.enhanced_decoder:
+      x = EnhancedDecoder(model, name='enhanced_decoder')(
+          x, stack['positions'], shared)
+    return memory.join(x, num_segments)

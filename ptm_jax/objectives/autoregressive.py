@@ -1,8 +1,9 @@
 """Autoregressive language modelling: predict each token from its left.
 
 Every document starts from `<s>`, so its first token is scored too, and the
-summed loss is the likelihood of the text. Reference: Radford et al. 2018,
-'Improving language understanding by generative pre-training', section 3.1.
+summed loss is the likelihood of the text. References: Radford et al. 2018,
+'Improving language understanding by generative pre-training', section 3.1;
+with memory: Dai et al. 2019, arXiv:1901.02860, section 3.2.
 """
 
 import dataclasses
@@ -11,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import losses
+from ptm_jax.models import memory
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base, ideal
+from ptm_jax.objectives import arrange, base, ideal, segments
 
 
 @dataclasses.dataclass
-class Objective(base.BaseObjective):
-  """Autoregressive LM (GPT). It has no hyper-parameters."""
+class LeftToRight(base.BaseObjective):
+  """What all share that write a text from left to right."""
 
   forms = ('decoder',)
   likelihood = 'lm'
@@ -58,11 +60,12 @@ class Objective(base.BaseObjective):
         batch['targets'], batch['weights'])}
 
   def visibility(self, batch):
-    segments = batch['segment_ids']
-    length = segments.shape[-1]
-    causal = jnp.tril(jnp.ones((length, length), bool))
-    return {'lm': {'inputs': base.same_segment(segments, segments)
-                              & causal[None]}}
+    documents, count = batch['segment_ids'], self.num_segments
+    length = documents.shape[1] // count
+    causal = jnp.tril(jnp.ones((count, length, length), bool))
+    return {'lm': {'inputs': base.same_segment(documents, documents)
+                              & memory.reach(causal, count, length,
+                                             self.model.depth)}}
 
   def floor(self, law, batch):
     text = ideal.symbols(self.vocabulary, batch['targets'])
@@ -75,3 +78,10 @@ class Objective(base.BaseObjective):
     return {name: arranged[field] for name, field in (
         ('inputs', 'tokens'), ('segment_ids', 'segment_ids'),
         ('positions', 'positions'))}
+
+
+@dataclasses.dataclass
+class Objective(segments.Segmented, LeftToRight):
+  """Autoregressive LM (GPT); in segments, with memory, as in Transformer-XL,
+  where memory goes from batch to batch, and here from the start of a window.
+  """

@@ -18,7 +18,7 @@ MARKS = ('<PRE>', '<SUF>', '<MID>')  # and `</s>` for <EOT>
 
 
 @dataclasses.dataclass
-class Objective(autoregressive.Objective):
+class Objective(autoregressive.LeftToRight):
   """Autoregressive LM on text of which a middle part has moved to the end.
 
   A document is cut at two points that are drawn for themselves and written as

@@ -59,6 +59,10 @@ class Objective(members.Separate):
       raise ConfigError(
           f'objective.members.{name}: {name_of(member)[1]} does not score one '
           f'reading as {", ".join(FORMS)}, so it is no member of a mixture')
+    if member.num_segments > 1:
+      raise ConfigError(f'objective.members.{name}.num_segments='
+                        f'{member.num_segments}: a mixture reads each window '
+                        'at once, without memory; leave it 1')
     if getattr(member, 'static_masks', None):
       raise ConfigError(f'objective.members.{name}.static_masks='
                         f'{member.static_masks}: the noise of a mixture is '

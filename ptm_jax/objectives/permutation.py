@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks, losses
+from ptm_jax.models import memory
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import base, ideal, masked, noise, units
+from ptm_jax.objectives import base, ideal, masked, noise, segments, units
 from ptm_jax.rng import stream
 
 
@@ -25,18 +26,26 @@ class Ordered(masked.Cloze):
   A row of content knows its own token, a query only its place; both read the
   content. Everything follows from each token's `rank`: 0 for context, 1, 2 ...
   for predicted tokens in their order.
+
+  A segment's queries stand behind its content, so with memory the next
+  segment's content comes behind them.
   """
 
   forms = ('two_stream',)
   compensated = False  # whether content also holds masks, at hidden places
+
+  @property
+  def content_length(self):
+    """Tokens of a segment, special ones counted."""
+    return (self.raw_length + 2) // self.num_segments
 
   def num_positions(self):
     return self.raw_length + 2
 
   def lengths(self):
     copies = 2 if self.compensated else 1
-    return {'inputs': (self.raw_length + 2
-                       + copies * self.sizes['predictions'])}
+    return {'inputs': self.raw_length + 2 + (
+        copies * self.num_segments * self.sizes['predictions'])}
 
   def make_sizes(self):
     return {'predictions': int(self.make_numbers()['num_predictions'].max())}
@@ -74,13 +83,14 @@ class Ordered(masked.Cloze):
     }
 
   def seen(self, batch):
-    """What each row may see of the content, bool `[batch, rows, content]`.
+    """What each row may see of its own segment's content, bool `[batch *
+    segments, rows, content]`.
 
     The query of a token sees what a content row of the rank before it sees:
     the tokens up to that rank and, if there are any, the masks behind it.
     """
-    rank = batch['rank']
-    own = base.at(rank, batch['predicted'])
+    rank, own = (memory.cut(ranks, self.num_segments) for ranks in (
+        batch['rank'], base.at(batch['rank'], batch['predicted'])))
     rows = [rank, own - 1]
     if self.compensated:
       rows.insert(1, jnp.zeros_like(own))
@@ -91,16 +101,27 @@ class Ordered(masked.Cloze):
     return seen
 
   def stack(self, batch):
-    return dict(base.stack_of(batch), visibility=self.seen(batch))
+    return dict(super().stack(batch), visibility=memory.join(
+        self.seen(batch), self.num_segments))
+
+  def queries(self, values):
+    """The values of the queries, of `[batch, rows, ...]`."""
+    own = memory.cut(values, self.num_segments)
+    return memory.join(own[:, -self.sizes['predictions']:], self.num_segments)
+
+  def content(self, values):
+    """The values of the text's own rows, of `[batch, rows, ...]`."""
+    own = memory.cut(values, self.num_segments)
+    return memory.join(own[:, :self.content_length], self.num_segments)
 
   def score(self, params, hidden, batch):
-    queries = hidden[:, -batch['targets'].shape[1]:]
+    queries = self.queries(hidden)
     return {'plm': losses.cross_entropy(
         *base.apply_head(self._head(), params, queries, self.model),
         batch['targets'], batch['weights'])}
 
   def visibility(self, batch):
-    segments, count = batch['segment_ids'], batch['targets'].shape[1]
+    documents, count = batch['segment_ids'], self.sizes['predictions']
     content = self.seen(batch)[:, -count:]
     if self.compensated:
       # Context reads all masks, and every query reads context.
@@ -109,34 +130,42 @@ class Ordered(masked.Cloze):
           own > 0, ((0, 0), (batch['rank'].shape[1], 0)))[:, None]
     itself = jnp.broadcast_to(jnp.eye(count, dtype=bool),
                               (content.shape[0], count, count))
-    return {'plm': {'inputs': jnp.concatenate([content, itself], 2)
-                    & base.same_segment(segments[:, -count:], segments)}}
+    seen = memory.reach(jnp.concatenate([content, itself], 2),
+                        self.num_segments, content.shape[2], self.model.depth)
+    return {'plm': {'inputs': seen & base.same_segment(
+        self.queries(documents), documents)}}
 
   def floor(self, law, batch):
     if law.long_words and not self.compensated:
       return {}  # spans of whole words tell where these begin
-    places, length = batch['predicted'], batch['rank'].shape[1]
-    seen = np.asarray(self.seen(batch))[:, -places.shape[1]:, :length]
+    length = self.content_length
+    own = self.seen(batch)[:, -self.sizes['predictions']:, :length]
+    seen = memory.reach(own, self.num_segments, length, self.model.depth)
     return {'plm': ideal.from_seen(
-        law, self.vocabulary, batch['inputs'][:, :length],
-        batch['segment_ids'][:, :length], seen, places)}
+        law, self.vocabulary, self.content(batch['inputs']),
+        self.content(batch['segment_ids']), np.asarray(seen),
+        batch['predicted'])}
 
 
 @dataclasses.dataclass
-class Objective(Ordered):
-  """Permutation LM (XLNet) on `[CLS] text [SEP]`, without memory.
+class Objective(segments.Segmented, Ordered):
+  """Permutation LM (XLNet) on `[CLS] text [SEP]`.
 
   The query vector is the embedding of `[MASK]`, which no other row shows.
   Special tokens are context. Tokens of a block come before those of the next
   and in random order within it; unlike the released code, a first block's
   content sees the context of all blocks.
 
+  With several segments, each has its own predictions, of which `rate` counts,
+  and its own order; both streams read the content of the segment before. The
+  released code's segments overlap, these do not.
+
   Attributes:
     rate: fraction of the tokens, special ones counted, that is predicted;
       rounded down, at least 1.
     max_span: most tokens in a span; n has a chance proportional to 1 / n.
     context: tokens around each token of a span, see `units.contexts`.
-    block: tokens whose order is drawn together.
+    block: tokens whose order is drawn together, within a segment.
   """
 
   rate: float = 1 / 6
@@ -144,20 +173,30 @@ class Objective(Ordered):
   context: int = 6
   block: int = 256
 
+  special_tokens = 2
   traced = ('rate',)
 
   def validate(self):
+    super().validate()
     checks.fraction(self, 'objective', 'rate', open_low=True)
     checks.positive(self, 'objective', 'max_span', 'context', 'block')
 
   def make_numbers(self):
     return {'num_predictions': masked.count_table(
-        self.rate, self.raw_length, count=_count)}
+        self.rate, self.content_length - 2, count=_count)}
 
   def _head(self):
     return LMHead(self.model, self.vocabulary.size, transform=False, bias=True)
 
   def noise(self, key, arranged):
+    example = self.in_segments(self._noise, key, arranged)
+    # Places count from the window's start.
+    starts = np.arange(self.num_segments) * self.content_length
+    return dict(example, predicted=example['predicted'] + np.repeat(
+        starts.astype(np.int32), self.sizes['predictions']))
+
+  def _noise(self, key, arranged):
+    """As `noise`, of one segment."""
     total = jnp.sum(arranged['segment_ids'] > 0)
     hidden = units.contexts(
         stream(key, 'positions'), units.word_starts(arranged),

@@ -16,7 +16,7 @@ from ptm_jax.objectives import (arrange, autoregressive, base, hidden_lengths,
 
 
 @dataclasses.dataclass
-class Objective(autoregressive.Objective):
+class Objective(autoregressive.LeftToRight):
   """Prefix LM; it has no hyper-parameters.
 
   The prefix of a window of n tokens has 1 to n - 1 of them, all lengths
