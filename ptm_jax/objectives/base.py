@@ -192,10 +192,6 @@ class BaseObjective(reading.Reader, config.Component):
     del law, batch
     return {}
 
-  def fitting(self, raw_length):
-    """The shortest window of `raw_length` tokens or more that it can read."""
-    return raw_length
-
   # --- shared machinery -----------------------------------------------------
 
   def bind(self, model, vocabulary, raw_length, sizes=None):

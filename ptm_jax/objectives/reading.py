@@ -14,6 +14,10 @@ _SIDES = {'encoder_decoder': 'encoder', 'two_tower': 'forward'}
 class Reader:
   """The part of an objective that reads text; see `base.BaseObjective`."""
 
+  def fitting(self, raw_length):
+    """The shortest window of `raw_length` tokens or more that it can read."""
+    return raw_length
+
   def run_trunk(self, params, stack, keys):
     """The trunk's states of a stack, and the terms `{name: losses.Term}` that
     it adds to the loss in training, when there are `keys`."""
