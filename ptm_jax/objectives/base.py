@@ -48,7 +48,6 @@ class BaseObjective(reading.Reader, config.Component):
     changes: whether its input shows other tokens than the text's.
     writes_end: whether `</s>` ends what it writes.
     kinds: different objectives that an example may be drawn.
-    num_segments: parts that a window is read in (`objectives.segments`).
     traced: fields that reach nothing but `numbers`, `sizes` and
       `coefficients`, so that trials which differ in them share a program.
 
@@ -72,7 +71,6 @@ class BaseObjective(reading.Reader, config.Component):
   changes: ClassVar[bool] = True
   writes_end: ClassVar[bool] = False
   kinds: ClassVar[int] = 1
-  num_segments: ClassVar[int] = 1
   traced: ClassVar[tuple[str, ...]] = ()
 
   # --- what an objective defines -------------------------------------------

@@ -12,7 +12,13 @@ _SIDES = {'encoder_decoder': 'encoder', 'two_tower': 'forward'}
 
 
 class Reader:
-  """The part of an objective that reads text; see `base.BaseObjective`."""
+  """The part of an objective that reads text; see `base.BaseObjective`.
+
+  Attributes:
+    num_segments: parts that a window is read in (`objectives.segments`).
+  """
+
+  num_segments = 1
 
   def fitting(self, raw_length):
     """The shortest window of `raw_length` tokens or more that it can read."""
