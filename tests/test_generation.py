@@ -231,7 +231,13 @@ def test_a_blank_is_filled_by_the_models_own_scores():
      'need 44 positions'),
     (lambda: filling.fill(run_of('autoregressive'), ['a', 'b']),
      'autoregressive fills no blanks'),
-    (lambda: filling.fill(run_of('masked'), ['a']), 'no blank')])
+    (lambda: filling.fill(run_of('masked'), ['a']), 'no blank'),
+    (lambda: filling.unmask(run_of('masked_diffusion'), ['a'] * 20),
+     'needs 41 positions'),
+    (lambda: filling.infill(run_of('autoregressive'), ['a', 'b']),
+     'autoregressive fills no blanks'),
+    (lambda: filling.infill(run_of('blank_infilling'), ['a', 'b' * 90], 9),
+     'positions')])
 def test_what_cannot_be_done_is_one_line(make, found):
   with pytest.raises(ConfigError, match=found):
     make()

@@ -81,7 +81,10 @@ class Searcher:
       ConfigError: prompt and text need more positions than there are.
     """
     windows = encode_windows(self._run.tokenizer, prompts, length)
-    stack = self.decoder.prompt(windows)
+    return self.search(self.decoder.prompt(windows), max_tokens)
+
+  def search(self, stack, max_tokens):
+    """As `write`, behind a stack that `Decoder.prompt` describes."""
     self.decoder.check(stack, max_tokens)
     return jax.tree.map(np.asarray, self._write(
         self._run.params, stack, max_tokens=max_tokens))

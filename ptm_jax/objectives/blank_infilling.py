@@ -14,7 +14,7 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import (arrange, hidden_lengths, ideal, noise,
+from ptm_jax.objectives import (arrange, blanks, hidden_lengths, ideal, noise,
                                 sequence_to_sequence, units)
 from ptm_jax.rng import stream
 
@@ -140,16 +140,34 @@ class Objective(sequence_to_sequence.Rewriting):
     hidden = jnp.any((index >= begins[None, :])
                      & (index < (begins + lengths)[None, :]), 1)
     shows = (segment_ids > 0) & (~hidden | first)
-    mask_id = {'span': self.vocabulary.mask_id,
-               'sentence': self.vocabulary.mark_id(0),
-               'document': self.vocabulary.mark_id(1)}[self.unit]
     place = noise.first_places(shows, self.raw_length)
     inside = jnp.arange(self.raw_length) < jnp.sum(shows)
     shown, segments = (jnp.where(inside, values[place], 0) for values in (
-        jnp.where(first, mask_id, tokens), segment_ids))
+        jnp.where(first, self._mask_id(), tokens), segment_ids))
     positions = arrange.restart_positions(segments)
     return (shown, segments), positions[
         (jnp.cumsum(shows) - 1)[begins]], hidden
+
+  def _mask_id(self):
+    return {'span': self.vocabulary.mask_id,
+            'sentence': self.vocabulary.mark_id(0),
+            'document': self.vocabulary.mark_id(1)}[self.unit]
+
+  def ask(self, parts, filled):
+    # What fills the first blanks stands behind the text, as in training.
+    text = blanks.joined(parts, [self._mask_id()] * (len(parts) - 1))
+    behind = {'inputs': [], 'positions': [], 'block_positions': []}
+    place = -1
+    for part, block in zip(parts, [*filled, []]):
+      place += len(part) + 1
+      behind['inputs'] += [self.vocabulary.bos_id, *block]
+      behind['positions'] += [place] * (1 + len(block))
+      behind['block_positions'] += range(1, len(block) + 2)
+    return blanks.Question(text, behind)
+
+  def answer(self, parts, written):
+    del parts
+    return [written]
 
   def _blocks(self, arranged, begins, lengths, mask_places):
     """Part B, each field int32 `[decoder]`."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import noise, sequence_to_sequence, units
+from ptm_jax.objectives import blanks, noise, sequence_to_sequence, units
 from ptm_jax.rng import stream
 
 _LONGEST = 63  # words in a span; of mean 3 there are none so long
@@ -105,6 +105,14 @@ class Objective(sequence_to_sequence.Rewriting):
         some(shown, segments, segments > 0, size, eos_id),
         some(tokens, segment_ids, real, size, eos_id),
         hidden, self.vocabulary.bos_id)
+
+  def ask(self, parts, filled):
+    del filled  # all are written at once, in the whole text
+    return blanks.Question(blanks.joined(
+        parts, [self.vocabulary.mask_id] * (len(parts) - 1)))
+
+  def answer(self, parts, written):
+    return blanks.between(parts, written)
 
   def exempt(self, batch):
     # A token that is not hidden is its own target, wherever it went.

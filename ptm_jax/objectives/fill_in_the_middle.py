@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import arrange, autoregressive, base
+from ptm_jax.objectives import arrange, autoregressive, base, blanks
 from ptm_jax.rng import stream
 
 MARKS = ('<PRE>', '<SUF>', '<MID>')  # and `</s>` for <EOT>
@@ -56,6 +56,21 @@ class Objective(autoregressive.LeftToRight):
 
   def lengths(self):
     return {'inputs': self.raw_length + len(MARKS) + 1}
+
+  def ask(self, parts, filled):
+    # One gap at a time: later ones are closed up.
+    known = len(filled) + 1
+    prefix = [one for pair in zip(parts, [*filled, []]) for piece in pair
+              for one in piece]
+    suffix = [one for part in parts[known:] for one in part]
+    pre, suf, mid = (self.vocabulary.mark_id(mark) for mark in range(3))
+    return blanks.Question(
+        [pre, *prefix, suf, *suffix, mid] if self.spm_share < 1
+        else [pre, suf, *suffix, mid, *prefix])
+
+  def answer(self, parts, written):
+    del parts
+    return [written]
 
   def cuts(self, key, count):
     """Two places in 0..count, in their order."""

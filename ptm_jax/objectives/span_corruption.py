@@ -11,7 +11,8 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import hidden_lengths, noise, sequence_to_sequence
+from ptm_jax.objectives import (blanks, hidden_lengths, noise,
+                                sequence_to_sequence)
 
 
 @dataclasses.dataclass
@@ -70,6 +71,23 @@ class Objective(sequence_to_sequence.Rewriting):
         noise.target_spans(tokens, segment_ids, hidden,
                            self.sizes['decoder'], self.vocabulary),
         hidden, self.vocabulary.bos_id)
+
+  def ask(self, parts, filled):
+    del filled  # all are written at once
+    sentinels = [self.vocabulary.sentinel_id(number)
+                 for number in range(len(parts) - 1)]
+    return blanks.Question(blanks.joined(parts, sentinels),
+                           more=tuple(sentinels))
+
+  def answer(self, parts, written):
+    found, number = [[] for _ in parts[1:]], None
+    for one in written:
+      sentinel = self.vocabulary.sentinel_id(0) - one
+      if 0 <= sentinel < len(found):
+        number = sentinel
+      elif number is not None:
+        found[number].append(one)
+    return found
 
   def floor(self, law, batch):
     return hidden_lengths.sentinels(law, self.vocabulary, batch)

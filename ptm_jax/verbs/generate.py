@@ -45,6 +45,7 @@ class Verb:
     from ptm_jax.generation.sampling import Sampling
     from ptm_jax.generation.writing import Writer
     from ptm_jax.load import load
+    from ptm_jax.objectives import masked_diffusion
     sampling = Sampling(flags.temperature, flags.top_k, flags.top_p,
                         flags.min_p, flags.repetition_penalty)
     if flags.beam:
@@ -56,6 +57,9 @@ class Verb:
       _search(flags, search)
       return
     run = load(flags.checkpoint)
+    if isinstance(run.objective, masked_diffusion.Objective):
+      _unmask(run, sampling, flags)
+      return
     writer = Writer(run, sampling)
     for prompts in _prompts(flags):
       _show(run, writer, prompts * flags.num_samples, flags)
@@ -108,6 +112,17 @@ def _search(flags, search):
     scores = bleu.score(found, reference)
     print(f'BLEU {scores["bleu"]:.2f}  chrF {scores["chrf"]:.2f}  '
           f'({scores["signature"]})')
+
+
+def _unmask(run, sampling, flags):
+  """Masked diffusion has no order: it fills as many blanks as are asked for.
+  """
+  from ptm_jax.generation import filling
+  for prompts in _prompts(flags):
+    for number, prompt in enumerate(prompts * flags.num_samples):
+      found = filling.unmask(run, [prompt] + [''] * flags.max_tokens,
+                             sampling=sampling, seed=flags.seed + number)
+      print(prompt + _cut(''.join(found), flags.stop))
 
 
 def _prompts(flags):
