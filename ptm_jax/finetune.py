@@ -11,9 +11,9 @@ import pathlib
 import time
 
 from ptm_jax import lock, processes, report, serialize, signals, workdir
-from ptm_jax.errors import ConfigError, DataError
+from ptm_jax.errors import CheckpointError, ConfigError, DataError
 from ptm_jax.find import find
-from ptm_jax.finetune_config import NO_PREFIX, PROBES
+from ptm_jax.finetune_config import NO_PREFIX, PROBES, Settings
 from ptm_jax.finetune_data import prepare
 from ptm_jax.finetune_probe import probe
 from ptm_jax.finetune_trials import Trials
@@ -45,8 +45,7 @@ def finetune(checkpoint, settings, path, say=print):
     return serialize.read_json(path / 'results.json', DataError)
   if processes.count() > 1:
     raise ConfigError('fine-tuning runs in one process')
-  names = settings.task.split(',')
-  task = Mixture(names) if names[1:] else find('tasks', names[0])()
+  task = _task(settings)
   examples = task.read(settings.data_dir)  # refused before the trunk is read
   run = load(checkpoint)
   form = run.objective.model.form
@@ -72,6 +71,46 @@ def finetune(checkpoint, settings, path, say=print):
   workdir.write_json(path / 'results.json', results)
   report.build(path)
   return results
+
+
+def evaluate(checkpoint, data_dir='', say=print):
+  """Scores a fine-tuned run again, as it is, maybe on other data.
+
+  Args:
+    checkpoint: folder of one seed.
+    data_dir: in the layout of its task; '' is what it was trained on.
+    say: takes one line for the user.
+
+  Returns:
+    `{metric: value}`.
+
+  Raises:
+    CheckpointError: it is no fine-tuned run.
+    DataError: the data cannot be used, or has other labels.
+  """
+  facts = serialize.read_json(pathlib.Path(checkpoint) / 'config.json').get(
+      'finetune')
+  if not facts or 'parameters' not in facts:
+    raise CheckpointError(f'{checkpoint} is no fine-tuned run: name the folder '
+                          'of a seed of one')
+  settings = Settings(**{
+      **{field.name: facts[field.name] for field in dataclasses.fields(Settings)
+         if field.name in facts}, 'seeds': 1,
+      'data_dir': data_dir or facts['data_dir']})
+  settings.validate()
+  task = _task(settings)
+  examples, run = task.read(settings.data_dir), load(checkpoint)
+  data = prepare(task, examples, run, checkpoint, settings, say)
+  if serialize.to_json(data.labels) != facts['labels']:
+    raise DataError(f'--data_dir={settings.data_dir} has the labels '
+                    f'{data.labels}, and {checkpoint} knows '
+                    f'{facts["labels"]}')
+  return Trials(run, data, settings, pathlib.Path(checkpoint), say).score_run()
+
+
+def _task(settings):
+  names = settings.task.split(',')
+  return Mixture(names) if names[1:] else find('tasks', names[0])()
 
 
 def _trained(run, checkpoint, data, settings, path, watched, say):

@@ -199,6 +199,12 @@ class Trials:
       entries.append(entry)
     return entries
 
+  def score_run(self):
+    """`{metric: value}` of the run itself, without any training."""
+    params = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], {
+        name: self.run.params[name] for name in ('trunk', 'task')})
+    return self.data.scored([one[0] for one in self.logits(params)])[1]
+
   def cost(self):
     """What one seed's training takes, by the clocks of any run."""
     params = jax.eval_shape(make_init(self.recipe), jax.random.key(0),

@@ -13,7 +13,7 @@ import ptm_jax
 from ptm_jax import (config, finetune, finetune_config, finetune_lora,
                      finetune_step)
 from ptm_jax.__main__ import main
-from ptm_jax.errors import ConfigError, DataError, Stopped
+from ptm_jax.errors import CheckpointError, ConfigError, DataError, Stopped
 from ptm_jax.finetune_config import Settings
 from ptm_jax.find import find
 from ptm_jax.optimizers import schedule
@@ -70,6 +70,26 @@ def test_it_is_a_checkpoint(tuned, trunk):
   jax.tree.map(np.testing.assert_array_equal, run.params['head'],
                before.params['head'])
   assert np.any(states != before.apply(['array data'])[0])
+
+
+def test_it_is_scored_again_as_it_is(tuned, data, trunk, tmp_path, capsys):
+  path, results = tuned
+  seed = path / 'seed-1'
+  assert finetune.evaluate(seed, say=str) == {
+      name.removeprefix('cola/'): value
+      for name, value in results['runs'][1]['metrics'].items()}
+  # Of data whose answers are all wrong, none is right.
+  turned = cola(tmp_path / 'turned')
+  (turned / 'dev.tsv.gz').unlink()
+  lines = (turned / 'train.tsv').read_text().splitlines()
+  write(turned, 'dev.tsv', [
+      line.replace('\t1\t', '\t0\t') if '\t1\t' in line
+      else line.replace('\t0\t', '\t1\t') for line in lines])
+  assert main(['finetune', '--evaluate', f'--checkpoint={seed}',
+               f'--data_dir={turned}']) == 0
+  assert 'accuracy: 0.0000' in capsys.readouterr().out
+  with pytest.raises(CheckpointError, match='is no fine-tuned run'):
+    finetune.evaluate(trunk)
 
 
 @pytest.mark.slow

@@ -40,16 +40,24 @@ class Verb:
       'workdir': ('', 'folder of the fine-tuning: a folder for each seed'),
       **{field.name: (
           '' if field.default is dataclasses.MISSING else field.default,
-          _HELP[field.name]) for field in dataclasses.fields(Settings)}}
+          _HELP[field.name]) for field in dataclasses.fields(Settings)},
+      'evaluate': (False, 'score the fine-tuned --checkpoint, the folder of a '
+                   'seed, as it is; on --data_dir, or again')}
 
   @staticmethod
   def run(flags):
     for name in 'checkpoint', 'task', 'workdir':
-      if not getattr(flags, name):
+      if not getattr(flags, name) and not (
+          flags.evaluate and name != 'checkpoint'):
         raise ConfigError(f'--{name} is missing')
     from ptm_jax import setup_jax
     setup_jax.configure()
     from ptm_jax import finetune
+    if flags.evaluate:
+      for name, value in finetune.evaluate(
+          flags.checkpoint, flags.data_dir).items():
+        print(f'{name}: {value:.4f}')
+      return
     settings = Settings(**{field.name: getattr(flags, field.name)
                            for field in dataclasses.fields(Settings)})
     results = finetune.finetune(flags.checkpoint, settings, flags.workdir)
