@@ -14,11 +14,12 @@ from ptm_jax import lock, processes, report, serialize, signals, workdir
 from ptm_jax.errors import CheckpointError, ConfigError, DataError
 from ptm_jax.find import find
 from ptm_jax.finetune_config import NO_PREFIX, PROBES, Settings
-from ptm_jax.finetune_data import prepare
+from ptm_jax.finetune_data import chosen, prepare
 from ptm_jax.finetune_probe import probe
 from ptm_jax.finetune_trials import Trials
 from ptm_jax.load import load
 from ptm_jax.statistics import estimate
+from ptm_jax.tasks import as_text
 from ptm_jax.tasks.mixture import Mixture
 
 
@@ -106,6 +107,24 @@ def evaluate(checkpoint, data_dir='', say=print):
                     f'{data.labels}, and {checkpoint} knows '
                     f'{facts["labels"]}')
   return Trials(run, data, settings, pathlib.Path(checkpoint), say).score_run()
+
+
+def write_text(settings, folder):
+  """Writes the task as text in and text out; see `tasks.as_text`."""
+  task, examples = _read_alone(settings)
+  as_text.write(task, examples, folder)
+
+
+def score_text(settings, path):
+  """`{metric: value}` of a file of written answers to the test examples."""
+  return as_text.score(*_read_alone(settings), path)
+
+
+def _read_alone(settings):
+  """The task and its examples, those that fine-tuning would use."""
+  settings.validate()
+  task = _task(settings)
+  return task, chosen(task, task.read(settings.data_dir), settings, print)[0]
 
 
 def _task(settings):

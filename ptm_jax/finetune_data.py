@@ -78,10 +78,7 @@ def prepare(task, examples, run, checkpoint, settings, say):
   facts = {f'{split}_examples': len(getattr(examples, split))
            for split in ('train', 'test')}
   facts['files'] = examples.files
-  examples, leaked = _without_leaks(examples, settings, say)
-  examples = dataclasses.replace(
-      examples, train=_some(task, examples.train, settings.max_train),
-      test=_some(task, examples.test, settings.max_test))
+  examples, leaked = chosen(task, examples, settings, say)
   room = settings.max_length - 2  # special tokens around the text
   if run.config.model.learned_positions:
     room = min(room, run.config.model.max_length - 2)
@@ -111,6 +108,14 @@ def prepare(task, examples, run, checkpoint, settings, say):
       task.num_outputs(examples.labels),
       max(len(row.tokens) for rows in found.values() for row in rows),
       facts, [])
+
+
+def chosen(task, examples, settings, say):
+  """The `base.Examples` that are used, and counts of what leaks."""
+  examples, leaked = _without_leaks(examples, settings, say)
+  return dataclasses.replace(
+      examples, train=_some(task, examples.train, settings.max_train),
+      test=_some(task, examples.test, settings.max_test)), leaked
 
 
 def _without_leaks(examples, settings, say):

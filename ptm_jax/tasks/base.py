@@ -169,6 +169,20 @@ class FineTuned(config.Component):
     answer = self.constant(train, labels)
     return None if answer is None else [answer] * len(test)
 
+  def spoken(self, label, labels):
+    """An example's label as text; None where the kind has no such answer."""
+    del label, labels
+
+  def heard(self, text, example, labels):
+    """The prediction, as `predict` gives it, that a text stands for; what
+    stands for none is a wrong one."""
+    raise NotImplementedError
+
+  def name_of(self, example):
+    """The task that an example is of."""
+    del example
+    return self.name
+
   def group(self, example):
     """Examples of which as many may be used as of another group."""
     del example

@@ -65,6 +65,14 @@ class Classification(base.FineTuned):
         self.metrics, [one.label for one in examples],
         [labels.index(one) for one in predictions], labels)
 
+  def spoken(self, label, labels):
+    return labels[label]
+
+  def heard(self, text, example, labels):
+    if text in labels:
+      return text
+    return next(name for name in labels if name != labels[example.label])
+
   def constant(self, train, labels):
     return labels[np.argmax(np.bincount([one.label for one in train]))]
 
@@ -100,6 +108,13 @@ class MultiLabel(Classification):
     return scores.of_marks(
         self.metrics, np.asarray([one.label for one in examples]),
         np.asarray(found))
+
+  def spoken(self, label, labels):
+    return ', '.join(name for name, mark in zip(labels, label, strict=True)
+                     if mark) or 'none'
+
+  def heard(self, text, example, labels):
+    return [name for name in _names(text) if name in labels]
 
   def constant(self, train, labels):
     shares = np.mean([one.label for one in train], 0)

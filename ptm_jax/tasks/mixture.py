@@ -116,6 +116,18 @@ class Mixture(base.FineTuned):
                     for name, value in scores.items()})
     return found
 
+  def spoken(self, label, labels):
+    which, own = label
+    return self.tasks[which].spoken(own, labels[which])
+
+  def heard(self, text, example, labels):
+    which, own = example.label
+    return self.tasks[which].heard(
+        text, dataclasses.replace(example, label=own), labels[which])
+
+  def name_of(self, example):
+    return self.names[example.label[0]]
+
   def constants(self, train, test, labels):
     answers = {which: self.tasks[which].constant(alone, labels[which])
                for which, _, alone in self._by_task(train)}

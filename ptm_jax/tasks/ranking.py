@@ -25,6 +25,9 @@ class Ranking(classification.Classification):
       groups.setdefault(one.texts[0], []).append((one.label, value))
     return scores.of_ranks(self.metrics, groups.values())
 
+  def heard(self, text, example, labels):
+    return float(text == labels[1])
+
   def constant(self, train, labels):
     del train, labels
     return 0.0

@@ -55,6 +55,16 @@ class Regression(classification.Classification):
         self.metrics, np.asarray([one.label for one in examples]),
         np.asarray(predictions))
 
+  def spoken(self, label, labels):
+    return f'{round(5 * label) / 5:g}'  # in steps of 0.2, as T5 has it
+
+  def heard(self, text, example, labels):
+    try:
+      value = float(text)
+    except ValueError:
+      return 0.0
+    return value if math.isfinite(value) else 0.0
+
   def constant(self, train, labels):
     del labels
     return float(np.mean([one.label for one in train]))

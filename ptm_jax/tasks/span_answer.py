@@ -96,6 +96,12 @@ class SpanAnswer(base.FineTuned):
       found.append('' if none else one.texts[1][start:end])
     return found
 
+  def spoken(self, label, labels):
+    return label[0][0] if label else 'no answer'
+
+  def heard(self, text, example, labels):
+    return '' if labels and text == 'no answer' else text
+
   def score(self, predictions, examples, labels):
     del labels
     return scores.of_answers(self.metrics, [

@@ -42,24 +42,35 @@ class Verb:
           '' if field.default is dataclasses.MISSING else field.default,
           _HELP[field.name]) for field in dataclasses.fields(Settings)},
       'evaluate': (False, 'score the fine-tuned --checkpoint, the folder of a '
-                   'seed, as it is; on --data_dir, or again')}
+                   'seed, as it is; on --data_dir, or again'),
+      'write_text': ('', 'only write the task into this folder, as lines to '
+                     'read and lines to write'),
+      'score_text': ('', 'only score this file, a line written for each test '
+                     'example')}
 
   @staticmethod
   def run(flags):
-    for name in 'checkpoint', 'task', 'workdir':
-      if not getattr(flags, name) and not (
-          flags.evaluate and name != 'checkpoint'):
+    needed = (('task',) if flags.write_text or flags.score_text else
+              ('checkpoint',) if flags.evaluate else
+              ('checkpoint', 'task', 'workdir'))
+    for name in needed:
+      if not getattr(flags, name):
         raise ConfigError(f'--{name} is missing')
     from ptm_jax import setup_jax
     setup_jax.configure()
     from ptm_jax import finetune
-    if flags.evaluate:
-      for name, value in finetune.evaluate(
-          flags.checkpoint, flags.data_dir).items():
-        print(f'{name}: {value:.4f}')
-      return
     settings = Settings(**{field.name: getattr(flags, field.name)
                            for field in dataclasses.fields(Settings)})
+    if flags.write_text:
+      finetune.write_text(settings, flags.write_text)
+      return
+    if flags.evaluate or flags.score_text:
+      found = (finetune.score_text(settings, flags.score_text)
+               if flags.score_text else
+               finetune.evaluate(flags.checkpoint, flags.data_dir))
+      for name, value in found.items():
+        print(f'{name}: {value:.4f}')
+      return
     results = finetune.finetune(flags.checkpoint, settings, flags.workdir)
     for name, one in results['estimates'].items():
       width = one['half_width']
