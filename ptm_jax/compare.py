@@ -8,7 +8,8 @@ again, so a killed comparison goes on where it stopped.
 import pathlib
 import time
 
-from ptm_jax import floors, processes, report, serialize, transfer, workdir
+from ptm_jax import (floors, processes, questions, report, serialize,
+                     transfer, workdir)
 from ptm_jax.assemble import first_error
 from ptm_jax.config import Comparison
 from ptm_jax.errors import ConfigError, DataError
@@ -136,9 +137,9 @@ def run_and_score(experiments, places, name, say=print, init_from=None,
     for entry, scores in zip(
         trained.results, transfer.score(task, trained), strict=True):
       entry['metrics'].update(scores)
-  for entry, scores in zip(
-      trained.results, floors.score(trained, places), strict=True):
-    entry['metrics'].update(scores)
+  for found in questions.score(trained), floors.score(trained, places):
+    for entry, scores in zip(trained.results, found, strict=True):
+      entry['metrics'].update(scores)
   transfer.write_attention(trained, places)
   for entry, place in zip(trained.results, places, strict=True):
     entry.update(name=name, workdir='.')

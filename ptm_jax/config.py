@@ -10,7 +10,7 @@ import dataclasses
 
 from ptm_jax import checks
 from ptm_jax.errors import ConfigError
-from ptm_jax.find import find
+from ptm_jax.find import find, name_of
 from ptm_jax.model_config import Model
 
 
@@ -193,17 +193,26 @@ class Evaluation:
     every_steps: updates between two passes over the validation batches.
     num_batches: held-out batches of the training size in each pass.
     tasks: downstream tasks scored at the end, names of `tasks/`.
+    questions: objectives about sentences, by name, that the trained trunk is
+      asked at the end; see `questions.py`.
   """
 
   every_steps: int = 1000
   num_batches: int = 16
   tasks: tuple[str, ...] = ()
+  questions: dict[str, Component] = dataclasses.field(default_factory=dict)
 
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
     checks.positive(self, 'evaluation', 'every_steps', 'num_batches')
     for task in self.tasks:
       find('tasks', task)
+    for name, question in self.questions.items():
+      question.validate()
+      if not hasattr(question, 'term'):
+        raise ConfigError(f'evaluation.questions.{name}: '
+                          f'{name_of(question)[1]} asks nothing of a text as '
+                          'a whole; take an objective about sentences')
 
 
 @dataclasses.dataclass

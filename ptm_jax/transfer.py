@@ -18,7 +18,7 @@ from ptm_jax.workdir import write_json
 
 # Untrained trunks whose mean score a trained one is held against: one alone may
 # be lucky.
-_UNTRAINED = 3
+UNTRAINED = 3
 
 
 def score(name, trained):
@@ -62,7 +62,7 @@ def score(name, trained):
       'finetune': program.split(jax.device_get(finetune(params, keys))),
       'probe': probe(params),
       'probe_untrained': np.mean(
-          [probe(untrained(number)) for number in range(_UNTRAINED)], 0)}
+          [probe(untrained(number)) for number in range(UNTRAINED)], 0)}
   return [{f'{name}/chance': 1 / task.num_classes,
            **{f'{name}/{key}': value for way, trials in correct.items()
               for key, value in _accuracy(way, trials[trial]).items()}}
@@ -108,13 +108,36 @@ def _in_parts(function, windows, size):
   return jax.lax.map(function, parts).reshape(count, -1)
 
 
-def _probe(task, states, data, ridge=2e-3):
+def ridge(states, labels, asked, strength=2e-3):
+  """Classes that a linear classifier gives to frozen states.
+
+  It is the ridge regression of one-hot labels on standardised states, in
+  closed form: nothing to tune, the same answer every time.
+
+  Args:
+    states: `[examples, features]`, to fit to.
+    labels: int `[examples]`.
+    asked: `[others, features]`.
+    strength: of the penalty, a share of a feature's variance.
+
+  Returns:
+    int `[others]`.
+  """
+  states, asked = np.asarray(states, np.float64), np.asarray(asked, np.float64)
+  mean, deviation = states.mean(0), states.std(0) + 1e-6
+  x = (states - mean) / deviation
+  targets = np.eye(labels.max() + 1)[labels]
+  weights = np.linalg.solve(
+      x.T @ x / len(x) + strength * np.eye(x.shape[1]),
+      x.T @ (targets - targets.mean(0)) / len(x))
+  return np.argmax((asked - mean) / deviation @ weights, 1)
+
+
+def _probe(task, states, data):
   """How often linear classifiers on frozen states get each test example right.
 
-  One classifier for each disjoint set of `task.shots` examples per class, so
-  that the score does not hang on which few were labelled. A classifier is
-  the ridge regression of one-hot labels on standardised states, in closed
-  form: nothing to tune, the same answer every time.
+  One classifier (see `ridge`) for each disjoint set of `task.shots` examples
+  per class, so that the score does not hang on which few were labelled.
 
   Args:
     task: gives `shots` and the classes.
@@ -124,8 +147,7 @@ def _probe(task, states, data, ridge=2e-3):
   Returns:
     float64 `[test examples]`, fractions of the classifiers.
   """
-  train, test = (np.asarray(states[split], np.float64)
-                 for split in ('train', 'test'))
+  train, test = (np.asarray(states[split]) for split in ('train', 'test'))
   labels, answers = data['train'][1], data['test'][1]
   rank = np.zeros(len(labels), np.int64)  # of an example within its class
   for label in range(task.num_classes):
@@ -134,13 +156,7 @@ def _probe(task, states, data, ridge=2e-3):
   correct = np.zeros(len(test))
   for one in range(sets):
     chosen = rank % sets == one
-    mean, deviation = train[chosen].mean(0), train[chosen].std(0) + 1e-6
-    x, y = (train[chosen] - mean) / deviation, (test - mean) / deviation
-    targets = np.eye(task.num_classes)[labels[chosen]]
-    weights = np.linalg.solve(
-        x.T @ x / len(x) + ridge * np.eye(x.shape[1]),
-        x.T @ (targets - targets.mean(0)) / len(x))
-    correct += np.argmax(y @ weights, 1) == answers
+    correct += ridge(train[chosen], labels[chosen], test) == answers
   return correct / sets
 
 

@@ -17,10 +17,11 @@ from ptm_jax.data.vocabulary import Vocabulary
 
 ROOT = pathlib.Path(__file__).parent.parent
 EXPERIMENTS = sorted((ROOT / 'experiments').glob('*.py'))
-COMPARISONS = 'compare_objectives', 'floors', 'floors_sentences'
+COMPARISONS = ('albert_table5', 'compare_objectives', 'floors',
+               'floors_sentences')
 # Many objectives, each with its own programs, take a minute.
 RUNS = [pytest.param(path, marks=pytest.mark.slow)
-        if path.stem.startswith('floors') else path for path in EXPERIMENTS]
+        if path.stem.startswith(('albert_table5', 'floors')) else path for path in EXPERIMENTS]
 BLOCKS = re.findall(r'```python\n(.*?)```',
                     (ROOT / 'README.md').read_text(encoding='utf8'), re.S)
 

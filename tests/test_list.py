@@ -33,7 +33,7 @@ def test_base_is_as_large_as_published(listed, name):
 def test_every_model_has_its_sizes_and_studies_are_none(listed):
   files = {path.stem for path in EXPERIMENTS.glob('*.py')}
   assert set(listed) == {name for name in files if not name.startswith(
-      ('sweep_', 'compare_', 'floors'))}
+      ('sweep_', 'compare_', 'floors', 'albert_table5'))}
   for row in listed.values():
     assert row['tiny'] < row['small'] < row['base'] and row['summary']
 

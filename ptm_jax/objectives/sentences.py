@@ -155,13 +155,15 @@ def _of_two(law, text, part):
   return first + np.logaddexp.reduce(chances) - np.log(places)
 
 
-def cut(key, window, count):
+def cut(key, window, count, whole=False):
   """Cuts the longest document of a window between sentences.
 
   Args:
     key: this example's key; used up.
     window: one raw window.
     count: int32, parts wanted. May be traced.
+    whole: leaves out what the window's edges may have left of a sentence, if
+      two others remain; else nothing is cut. Static.
 
   Returns:
     int32 `[length]`, the part of each token from 0, all cuts equally likely,
@@ -169,8 +171,16 @@ def cut(key, window, count):
     there are fewer sentences.
   """
   inside = arrange.longest_document(window['segment_ids'])
+  starts = inside & (window['flags'] & SENTENCE_START > 0)
+  if whole:
+    number = jnp.cumsum(starts)
+    # Where the document goes on to the edge, its last sentence may do so too.
+    last = number[-1] - inside[-1].astype(number.dtype)
+    kept = inside & (number > 0) & (number <= last)
+    inside = jnp.where(last > 1, kept, inside)
+    starts = starts & kept & (last > 1)
   first = jnp.cumsum(inside) == 1
-  starts = inside & ~first & (window['flags'] & SENTENCE_START > 0)
+  starts = starts & ~first
   wanted = jnp.minimum(count - 1, jnp.sum(starts))
   chosen, _ = noise.distinct_positions(key, starts, wanted, 0)
   return jnp.where(inside, jnp.cumsum(chosen), -1), wanted + 1

@@ -42,6 +42,21 @@ def downstream(data, task):
   return header, rows
 
 
+def questions(data):
+  """Answers to questions about sentences: header and rows."""
+  header = ['objective', 'question', 'own classifier', 'probe',
+            'probe, untrained trunk', 'standard error']
+  rows = []
+  for name, entries in data.groups.items():
+    for metric in entries[0]['metrics']:
+      if metric.startswith('asked/') and metric.endswith('/probe'):
+        prefix = metric.removesuffix('probe')
+        rows.append([name, metric.split('/')[1], *(
+            show(values(entries, prefix + key))
+            for key in ('head', 'probe', 'probe_untrained', 'se'))])
+  return header, rows
+
+
 def clocks(data):
   """What was spent, by the four clocks, a run on average."""
   header = ['objective', 'parameters', 'updates', 'tokens seen',
@@ -137,6 +152,10 @@ def all_tables(data):
         f'{task}/chance')
     found.append((f'Downstream: {task}', 'Accuracy on held-out examples; '
                   f'chance is {chance:.3f}.', *downstream(data, task)))
+  header, rows = questions(data)
+  if rows:
+    found.append(('Questions', 'Accuracy on held-out pairs, asked of the frozen '
+                  'trunk; chance is .5 of two answers.', header, rows))
   found.append(('Four clocks', 'Spent by a run, on average over seeds.',
                 *clocks(data)))
   header, rows = settings(data)
