@@ -22,7 +22,9 @@ STEPS = 5
 # Two windows are what a device has of a micro-batch: no group is larger.
 FIELDS = {'masked': {'rate': 0.3}, 'replaced_token': {'rate': 0.3},
           'info_word': {'group': 2}, 'sentence_contrastive': {'group': 2},
-          'word2vec': {'group': 2, 'subsample': 0.5}}
+          'word2vec': {'group': 2, 'subsample': 0.5},
+          'autoregressive': {'num_segments': 2},
+          'permutation': {'num_segments': 2}}
 
 
 def experiment(name, **compute):

@@ -22,13 +22,16 @@ from tests.objectives.words import VOCABULARY, random_windows
 
 GOLDENS = pathlib.Path(__file__).parent / 'goldens'
 OBJECTIVES = names('objectives')
+# Objectives with other fields than their defaults.
+VARIANTS = {'permutation_memory': ('permutation', {'num_segments': 2})}
 _BUILT = {}
 
 
 def build(name):
   """Objective, initial state and jitted step, made once per objective."""
   if name not in _BUILT:
-    objective = find('objectives', name)().bind(
+    kind, fields = VARIANTS.get(name, (name, {}))
+    objective = find('objectives', kind)(**fields).bind(
         config.Model(depth=2, width=32, num_heads=2, positions='rotary'),
         VOCABULARY, 16)
     optimizer = config.Optimizer(learning_rate=1e-2, schedule='constant',
@@ -41,7 +44,7 @@ def build(name):
   return _BUILT[name]
 
 
-@pytest.mark.parametrize('name', OBJECTIVES)
+@pytest.mark.parametrize('name', [*OBJECTIVES, *VARIANTS])
 def test_golden_step(name):
   """Renew with: python -m tests.test_step NAME"""
   found = golden(name)
@@ -159,6 +162,6 @@ def test_budgets_become_steps(clock, amount, steps):
 
 
 if __name__ == '__main__':
-  for one in sys.argv[1:] or OBJECTIVES:
+  for one in sys.argv[1:] or [*OBJECTIVES, *VARIANTS]:
     (GOLDENS / f'{one}.json').write_text(
         json.dumps(golden(one), indent=1) + '\n')

@@ -8,14 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.core import meta
 
-from ptm_jax import budget
+from ptm_jax import budget, config, step
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 from ptm_jax.generation.decoding import Decoder
 from ptm_jax.leaks import Prover
 from ptm_jax.models import memory
-from ptm_jax.objectives import mixture, prefix_lm, segments
+from ptm_jax.objectives import (autoregressive, mixture, prefix_lm,
+                                segments)
 from tests.objectives.cases import MODEL, bound, corrupt
 from tests.objectives.words import VOCABULARY, random_windows, show, window
 
@@ -164,6 +166,47 @@ def test_a_padded_segment_predicts_nothing():
   weights = one['weights'].reshape(4, -1)
   assert np.all(weights[0]) and not np.any(weights[2:])
   assert not np.any(one['segment_ids'].reshape(4, -1)[2:])
+
+
+def test_one_segment_is_no_memory():
+  """The program is that of an objective that cannot have any."""
+  def program(kind):
+    objective = kind().bind(RELATIVE, VOCABULARY, 8)
+    params = jax.eval_shape(objective.init, jax.random.key(0))
+    return str(jax.make_jaxpr(lambda params, windows: objective.loss(
+        None, params, jax.vmap(objective.corrupt, (None, 0))(
+            jax.random.key(0), windows)))(
+                meta.unbox(params), random_windows(2, 8)))
+
+  one = program(autoregressive.Objective)
+  assert one == program(autoregressive.LeftToRight)
+  assert one != program(lambda: autoregressive.Objective(num_segments=2))
+
+
+def test_what_the_last_segment_said_is_learnt():
+  """Random texts whose second half repeats the first: nothing but memory
+  tells it, and nothing tells the first."""
+  objective = autoregressive.Objective(num_segments=2).bind(
+      dataclasses.replace(RELATIVE, depth=1, width=32), VOCABULARY, 16)
+  optimizer = config.Optimizer(learning_rate=1e-2, schedule='constant',
+                               warmup_steps=5, weight_decay=0.0)
+  hparams = step.make_hparams(objective, optimizer)
+  state = jax.jit(step.make_init(objective, optimizer, 150))(
+      jax.random.key(0), hparams)
+  update = jax.jit(step.make_train_step(objective, optimizer, 150))
+
+  def texts(seed):
+    found = random_windows(16, 16, seed=seed)
+    found['tokens'][:, 8:] = found['tokens'][:, :8]
+    return found
+
+  for number in range(150):
+    state, _ = update(state, texts(number))
+  (term,) = jax.jit(lambda params, windows: objective.loss(
+      None, params, objective.corrupt_batch(jax.random.key(0), windows)))(
+          state['params'], texts(1000)).values()
+  first, second = np.asarray(term.nll).reshape(16, 2, 8).mean((0, 2))
+  assert first > 3.0 and second < 0.5  # of ln 26 = 3.26
 
 
 def test_flops_are_those_of_twice_the_keys():
