@@ -33,7 +33,9 @@ EXACT = {
     'permutation': {'rate': 0.5}, 'permuted_masked': {'rate': 0.5, **WHOLE},
     'unilm': {'rate': 0.4, **WHOLE}, 'fragment': {'rate': 0.6, **WHOLE},
     'masked_next_token': {'rate': 0.4, 'final_rate': 0.4,
-                          'causal_share': 0.4, **WHOLE}}
+                          'causal_share': 0.4, **WHOLE},
+    'autoregressive with memory': {'num_segments': 2},
+    'permutation with memory': {'num_segments': 2, 'rate': 0.5}}
 
 
 def windows(symbols, segments=None):
@@ -68,13 +70,17 @@ def corrupted(objective, raw, keys=1):
 
 @pytest.mark.parametrize('segments', [
     [1, 1, 1, 1, 1], [1, 1, 2, 2, 0]], ids=['one', 'packed'])
-@pytest.mark.parametrize('name', EXACT)
+@pytest.mark.parametrize('name', [
+    pytest.param(name, marks=pytest.mark.slow) if 'memory' in name else name
+    for name in EXACT])
 def test_floor_is_that_of_enumeration(name, segments):
   """Every text is corrupted with the same noise; those that look the same to
   a prediction share its law."""
-  objective = bind(name, **EXACT[name])
-  texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
-  segments = np.array(segments)
+  kind, fields = name.split()[0], EXACT[name]
+  length = LENGTH + LENGTH % fields.get('num_segments', 1)
+  objective = bind(kind, length, **fields)
+  texts = np.array(list(itertools.product(range(SYMBOLS), repeat=length)))
+  segments = np.array([1] * (length - LENGTH) + segments)
   chances = []
   for law in (LAW, *DOCUMENTS):
     tables = {one: joint(law, np.sum(segments == one))
