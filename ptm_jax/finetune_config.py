@@ -8,7 +8,7 @@ from ptm_jax.find import find
 
 PROBES = ('probe', 'mlp_probe')
 WAYS = ('full', 'lora', 'prefix', *PROBES)
-POOLING = ('mean', 'first', 'last')
+POOLING = ('mean', 'first', 'last', 'pooler')
 NO_PREFIX = ('two_tower', 'embedding')  # forms that read no vectors
 
 
@@ -32,7 +32,8 @@ class Settings:
       0: all.
     max_test: the same of the test split.
     pooling: of `POOLING`: the state that stands for a text is their mean, the
-      first token's or the last one's.
+      first token's or the last one's; 'pooler' is the first through a dense
+      layer and tanh, as published classifiers have it.
     layer_decay: factor of the learning rate for each layer further down
       (Howard & Ruder 2018, arXiv:1801.06146, section 3.2).
     layer_warmup: by how many times `warmup` each layer further down warms up
@@ -75,6 +76,9 @@ class Settings:
     checks.at_least(self, 'finetune', 0, 'max_train', 'max_test',
                     'weight_decay', 'layer_warmup')
     checks.fraction(self, 'finetune', 'warmup')
+    if self.pooling == 'pooler' and self.way in PROBES:
+      raise ConfigError(f'--way={self.way} trains no pooler: choose another '
+                        '--pooling')
     for name in self.task.split(','):
       if not hasattr(find('tasks', name), 'fine_tuned'):
         raise ConfigError(f'--task={name} is scored as it is, with the verb '

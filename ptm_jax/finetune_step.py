@@ -84,6 +84,11 @@ def make_init(recipe):
         'kernel': 0.02 * jax.random.normal(
             stream(key, 'head'), (width, recipe.num_outputs)),
         'bias': jnp.zeros(recipe.num_outputs)}}
+    if recipe.pooling == 'pooler' and not recipe.task.per_token:
+      task['pooler'] = {'dense': {
+          'kernel': 0.02 * jax.random.normal(
+              stream(key, 'pooler'), (width, width)),
+          'bias': jnp.zeros(width)}}
     if recipe.way == 'lora':
       task['lora'] = lora.make(stream(key, 'lora'), trunk, recipe.rank)
     if recipe.way == 'prefix':
@@ -148,7 +153,8 @@ def outputs(recipe, offset, params, batch, key=None):
     states = states[:, offset + _prefix(recipe):][:, :length]
     logits = states @ head['kernel'] + head['bias'][None, None]
     return jnp.where(real[..., None], logits, -1e9)
-  logits = pool(recipe.pooling, states, mask) @ head['kernel'] + (
+  vectors = pool(recipe.pooling, states, mask, params['task'])
+  logits = vectors @ head['kernel'] + (
       head['bias'][None])
   if alternatives == 1:
     return logits
@@ -209,10 +215,13 @@ def windows_of(tokens, real):
       'index': jnp.zeros(rows, jnp.int32), 'epoch': jnp.zeros(rows, jnp.int32)}
 
 
-def pool(pooling, states, mask):
+def pool(pooling, states, mask, task=None):
   """One vector of each text, `[batch, width]`."""
   if pooling == 'first':
     return states[:, 0]
+  if pooling == 'pooler':
+    dense = task['pooler']['dense']
+    return jnp.tanh(states[:, 0] @ dense['kernel'] + dense['bias'][None])
   if pooling == 'last':
     last = jnp.maximum(jnp.sum(mask, 1) - 1, 0)
     return jnp.take_along_axis(states, last[:, None, None], 1)[:, 0]

@@ -80,7 +80,8 @@ class Trials:
               'checkpoint': str(checkpoint),
               **dataclasses.asdict(self.settings), 'seed': seed,
               'labels': list(self.data.labels),
-              'trunk_step': self.run.step, 'parameters': shapes}}))
+              'trunk_step': self.run.step, 'parameters': shapes,
+              'networks': sorted(self.run.params)}}))
 
   # --- training ---------------------------------------------------------------
 

@@ -33,6 +33,7 @@ class Loaded:
     params: by network; `params['trunk']` is what transfers. A published model
       may lack some of its objective's networks.
     step: updates behind these parameters; 0 for a published model.
+    finetune: what `config.json` says of fine-tuning, a dict; else None.
   """
 
   config: config.Experiment
@@ -40,6 +41,7 @@ class Loaded:
   objective: Any
   params: Any
   step: int
+  finetune: dict | None = None
 
   def apply(self, texts):
     """Hidden states of sentences, as the trunk reads uncorrupted text.
@@ -101,8 +103,9 @@ def load(path, step=None):
   if published.is_one(path):
     model = published.open_folder(path)
     return Loaded(model.settings, model.tokenizer, model.objective,
-                  model.params(), 0)
+                  model.params(), 0, model.finetune)
   settings = serialize.read(path / 'config.json', config.Experiment)
+  facts = serialize.read_json(path / 'config.json').get('finetune')
   if tensors.found(path):
     tokenizer = (Tokenizer.load(path / 'tokenizer')
                  if (path / 'tokenizer').exists() else None)
@@ -111,7 +114,7 @@ def load(path, step=None):
             tokenizer, published.origin(path).get('config', {})),
         settings.data.raw_length)
     return Loaded(settings, tokenizer, objective,
-                  folder.read_params(path, objective), 0)
+                  folder.read_params(path, objective, facts), 0, facts)
   tokenizer = Tokenizer.load(path / 'tokenizer')
   objective = settings.objective.bind(
       settings.model, tokenizer.vocabulary, settings.data.raw_length)
@@ -119,6 +122,11 @@ def load(path, step=None):
   params = jax.eval_shape(
       make_init(objective, settings.optimizer, settings.num_steps),
       jax.random.key(0), hparams)['params']
+  if facts and 'networks' in facts:  # of a published trunk: not all
+    if folder.EXTRA in facts['networks']:
+      params[folder.EXTRA] = folder.shapes_of_extra(objective)
+    params = {name: one for name, one in params.items()
+              if name in facts['networks']}
   params.update(_task_parameters(path))
   keeper = Checkpoints(path / 'checkpoints', settings.checkpoints.keep)
   try:
@@ -128,7 +136,7 @@ def load(path, step=None):
   if restored is None:
     raise CheckpointError(f'{path / "checkpoints"} holds no usable checkpoint')
   step, state = restored
-  return Loaded(settings, tokenizer, objective, state['params'], step)
+  return Loaded(settings, tokenizer, objective, state['params'], step, facts)
 
 
 def _task_parameters(path):

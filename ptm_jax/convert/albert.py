@@ -4,7 +4,8 @@ Reference: Lan et al. 2020, arXiv:1909.11942; `AlbertModel` of transformers.
 """
 
 from ptm_jax.convert import bert
-from ptm_jax.convert.family import ACTIVATIONS, Architecture, Field
+from ptm_jax.convert.family import (ACTIVATIONS, Architecture, Field,
+                                    task_heads)
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import masked, sentence_order
 from ptm_jax.objectives import sum as sums
@@ -68,6 +69,8 @@ class Family(bert.OneType):
           _untied, _aliases),
       'AlbertForMaskedLM': Architecture(
           masked.Objective, (masked.Cloze,), _masked, _untied, _aliases),
+      **task_heads('Albert', masked.Objective,
+                   ('albert.pooler', 'classifier')),
       'AlbertModel': Architecture(masked.Objective),
   }
 

@@ -6,7 +6,7 @@ Reference: Devlin et al. 2019, arXiv:1810.04805; `BertModel` of transformers.
 import numpy as np
 
 from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
-                                    Field)
+                                    Field, task_heads)
 from ptm_jax.objectives import masked, next_sentence
 from ptm_jax.objectives import sum as sums
 
@@ -111,5 +111,7 @@ class Family(OneType):
       'BertForMaskedLM': Architecture(
           masked.Objective, (masked.Cloze,), _masked, _untied,
           _aliases),
+      **task_heads('Bert', masked.Objective,
+                   ('bert.pooler.dense', 'classifier')),
       'BertModel': Architecture(masked.Objective),
   }

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax.errors import ConfigError
+from ptm_jax.models import heads
 from ptm_jax.objectives import base
 
 _LENGTH = 24  # tokens of the text
@@ -47,8 +48,13 @@ def scores(objective, params, hidden):
     hidden: `[batch, length, width]`.
 
   Returns:
-    float32 `[batch, length, scores]`.
+    float32 `[batch, length, scores]`; `[batch, scores]` of a text's class.
   """
+  if 'task' in params:
+    head = params['task']['head']['bias']
+    return heads.TaskHead(
+        objective.model, head.shape[0], 'pooler' in params['task']).apply(
+            {'params': params['task']}, hidden)
   if hasattr(objective, '_judge'):
     return objective._judge().scores(params, hidden)[..., None]
   parts = [objective, *getattr(objective, 'members', {}).values()]
@@ -79,8 +85,7 @@ def difference(run, folder):
     arguments['decoder_input_ids'] = arguments['input_ids']
   with torch.no_grad():
     found = peer(**arguments)
-  named = [name for name in ('logits', 'prediction_logits') if name in found]
-  there = (found[named[0]] if named else found[0]).numpy()
+  named, there = peer_scores(found)
 
   def compute(params):
     hidden = states(run.objective, params, stack_of(
@@ -88,7 +93,19 @@ def difference(run, folder):
     return scores(run.objective, params, hidden) if named else hidden
 
   here = np.asarray(jax.jit(compute)(run.params), np.float32)
-  return relative(here, there.reshape(here.shape))
+  return relative(here, there.numpy().reshape(here.shape))
+
+
+def peer_scores(found):
+  """Of what a model of transformers returns, whether there are scores, and
+  they, or else the states."""
+  import torch
+  for name in 'logits', 'prediction_logits':
+    if name in found:
+      return True, found[name]
+  if 'start_logits' in found:
+    return True, torch.stack([found['start_logits'], found['end_logits']], -1)
+  return False, found[0]
 
 
 def relative(one, other):

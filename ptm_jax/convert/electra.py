@@ -5,7 +5,7 @@ transformers.
 """
 
 from ptm_jax.convert import bert
-from ptm_jax.convert.family import Architecture, Field
+from ptm_jax.convert.family import Architecture, Field, task_heads
 from ptm_jax.objectives import detection, masked, replaced_token
 
 
@@ -43,5 +43,7 @@ class Family(bert.OneType):
            'head/bias': 'generator_lm_head.bias'},
           aliases={'generator_lm_head.weight':
                    'electra.embeddings.word_embeddings.weight'}),
+      # Its sequence classifier has a GELU where ours has tanh.
+      **task_heads('Electra', masked.Objective, None),
       'ElectraModel': Architecture(masked.Objective),
   }

@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ptm_jax import progress
+from ptm_jax import find, progress
 from ptm_jax.convert import (card, mapping, published, tensors,
                              tokenizer_files)
 from ptm_jax.convert import folder as folders
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
+from ptm_jax.tasks import span_answer
 
 
 @dataclasses.dataclass
@@ -65,10 +66,24 @@ def plan(run, family='', origin=None):
       f'{name}: {reason}' for name, reason in reasons.items()))
 
 
+def kind_of(run):
+  """The kind of the task that a run was fine-tuned on, as of
+  `family.Architecture`, or None."""
+  if 'task' not in run.params or not run.finetune:
+    return None
+  if 'kind' in run.finetune:
+    return run.finetune['kind']
+  task = find.find('tasks', run.finetune['task'])
+  if not task.per_token:
+    return 'sequence'
+  return 'span' if issubclass(task, span_answer.SpanAnswer) else 'token'
+
+
 def _plan(run, family, bare, origin):
   objective = run.objective
-  architecture = family.choose(objective, bare)
-  if origin.get('architecture') in family.architectures and (
+  task = kind_of(run)
+  architecture = family.choose(objective, bare, task)
+  if task is None and origin.get('architecture') in family.architectures and (
       not bare or not family.architectures[origin['architecture']].kinds):
     architecture = origin['architecture']
   chosen = family.architectures[architecture]
@@ -82,13 +97,14 @@ def _plan(run, family, bare, origin):
   plain = dataclasses.replace(objective.model, scan_layers=False, remat=False)
   unscanned = run.config.objective.bind(
       plain, objective.vocabulary, objective.raw_length)
-  leaves = mapping.leaves_of(folders.networks_of(unscanned), wanted)
+  leaves = mapping.leaves_of(folders.networks_of(
+      unscanned, folders.task_of(run.finetune)), wanted)
   if missing := [leaf.path for leaf in leaves if leaf.path not in flat]:
     raise ConfigError(f'the run has no {missing[0]}')
   rows = flat['trunk/token_embedding/embedding'].shape[0]
   entries = mapping.entries(names, leaves, family.transposed,
                             family.constant_tensors(plain, rows))
-  if not chosen.kinds:  # a bare trunk's names have no prefix
+  if not (chosen.kinds or task):  # a bare trunk's names have no prefix
     entries = [dataclasses.replace(
         entry, name=entry.name.removeprefix(family.prefix))
                for entry in entries]
@@ -96,6 +112,12 @@ def _plan(run, family, bare, origin):
             **origin.get('config', {}),
             **family.from_model(plain, objective.vocabulary, rows,
                                 architecture)}
+  if task:
+    labels = {str(number): str(label) for number, label in enumerate(
+        run.finetune.get('labels') or ())}
+    if labels and task != 'span':
+      values.update(id2label=labels, label2id={
+          label: int(number) for number, label in labels.items()})
   if origin.get('model_type') in family.model_types:
     values['model_type'] = origin['model_type']
   left = sorted(set(run.params) - set(wanted))

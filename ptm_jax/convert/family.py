@@ -25,6 +25,8 @@ _FREE = frozenset((
 
 
 REQUIRED = object()
+TASKS = {'sequence': 'SequenceClassification', 'token': 'TokenClassification',
+         'span': 'QuestionAnswering'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Architecture:
     aliases: `{published name: another}` of tensors that are another one, and
       may be in a file or not.
     form: of the model.
+    task: 'sequence', 'token' or 'span': the head is that of fine-tuning on
+      such a task; else None.
   """
 
   objective: Callable[[], config.Component]
@@ -91,17 +95,44 @@ class Architecture:
   untied: dict[str, Any] = dataclasses.field(default_factory=dict)
   aliases: dict[str, str] = dataclasses.field(default_factory=dict)
   form: str = 'encoder'
+  task: str | None = None
 
   def networks(self):
     """Names of our networks that it holds."""
     return list(dict.fromkeys(['trunk', *(
         name.partition('/')[0] for name in self.names)]))
 
-  def fits(self, objective):
-    """Whether a bound objective has all that these heads need."""
+  @property
+  def pooled(self):
+    """Whether the head of a task reads a pooler's vector."""
+    return 'task/pooler/dense' in self.names
+
+  def fits(self, objective, task=None):
+    """Whether a bound objective, fine-tuned on a kind of task if so, has all
+    that these heads need."""
+    if task != self.task:
+      return False
     parts = [objective, *getattr(objective, 'members', {}).values()]
     return objective.model.form == self.form and all(
         any(isinstance(part, kind) for part in parts) for kind in self.kinds)
+
+
+def task_heads(name, objective, sequence, token='classifier'):
+  """The architectures of fine-tuned encoders.
+
+  Args:
+    name: of the family, as the classes' names begin.
+    objective: of the trunk.
+    sequence: published names of a sequence classifier's dense layer behind
+      the first state and of its linear layer; None if it has others.
+    token: of a token classifier's linear layer.
+  """
+  heads = {'token': {'task/head': token}, 'span': {'task/head': 'qa_outputs'}}
+  if sequence:
+    heads['sequence'] = dict(zip(
+        ('task/pooler/dense', 'task/head'), sequence, strict=True))
+  return {f'{name}For{TASKS[task]}': Architecture(
+      objective, names=names, task=task) for task, names in heads.items()}
 
 
 class BaseFamily:
@@ -244,12 +275,16 @@ class BaseFamily:
             **({} if model.tied_head else chosen.untied)}
 
   @classmethod
-  def choose(cls, objective, bare=False):
+  def choose(cls, objective, bare=False, task=None):
     """The architecture that a bound objective's run becomes, `bare` without
-    heads; ConfigError if there is none."""
+    heads or with that of a kind of task; ConfigError if there is none."""
     for name, architecture in cls.architectures.items():
-      if architecture.fits(objective) and bare == (not architecture.kinds):
+      if architecture.fits(objective, task) and (
+          task or bare == (not architecture.kinds)):
         return name
+    if task:
+      raise ConfigError(f'it has no {objective.model.form} with the head of a '
+                        f'{task} task')
     raise ConfigError(f'it has no {objective.model.form} of '
                       f'{name_of(objective)[1]}')
 

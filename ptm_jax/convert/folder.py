@@ -8,8 +8,10 @@ import os
 import pathlib
 import shutil
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.core import meta
 
 from ptm_jax.convert import mapping, tensors
 from ptm_jax.errors import CheckpointError, ConfigError
@@ -49,21 +51,55 @@ def refuse_existing(target):
   return target
 
 
-def networks_of(objective):
-  """`BaseObjective.networks` and what a published model may have besides."""
-  return {**objective.networks(),
-          EXTRA: (heads.Pooler(objective.model),
-                  (jnp.zeros((1, 1, objective.model.width)),))}
+def networks_of(objective, task=None):
+  """`BaseObjective.networks` and what a published model may have besides.
+
+  Args:
+    objective: bound.
+    task: outputs of a task's head and whether it is pooled, or None.
+  """
+  states = (jnp.zeros((1, 1, objective.model.width)),)
+  found = {**objective.networks(),
+           EXTRA: (heads.Pooler(objective.model), states)}
+  if task:
+    found['task'] = heads.TaskHead(objective.model, *task), states
+  return found
 
 
-def read_params(folder, objective):
+def shapes_of_extra(objective):
+  """The shapes of that network's parameters."""
+  module, arguments = networks_of(objective)[EXTRA]
+  return meta.unbox(jax.eval_shape(
+      module.init, jax.random.key(0), *arguments)['params'])
+
+
+def task_of(facts):
+  """Outputs of a task's head and whether it is pooled, or None, given what
+  `config.json` says of fine-tuning."""
+  if not facts:
+    return None
+  try:
+    shapes = facts['parameters']
+    return int(shapes['head']['bias'][0]), 'pooler' in shapes
+  except (KeyError, TypeError, ValueError, IndexError) as error:
+    raise ConfigError('config.json does not say what head was fine-tuned: '
+                      f'{error!r}') from error
+
+
+def read_params(folder, objective, facts=None):
   """The parameters of a folder of ours; a network may be absent, but not the
   trunk.
+
+  Args:
+    folder: of the weights.
+    objective: bound.
+    facts: what `config.json` says of fine-tuning, or None.
 
   Raises:
     CheckpointError: they are not those of a bound `objective`.
   """
-  source, networks = tensors.Tensors(folder), networks_of(objective)
+  source = tensors.Tensors(folder)
+  networks = networks_of(objective, task_of(facts))
   there = {path.partition('/')[0] for path in source.shapes}
   if 'trunk' not in there or not there <= set(networks):
     raise CheckpointError(f'{folder} holds {", ".join(sorted(there))}, where a '

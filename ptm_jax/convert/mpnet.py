@@ -4,7 +4,8 @@ Reference: Song et al. 2020, arXiv:2004.09297; `MPNetModel` of transformers.
 """
 
 from ptm_jax.convert import bert, roberta
-from ptm_jax.convert.family import Architecture, BaseFamily
+from ptm_jax.convert.family import (Architecture, BaseFamily,
+                                    task_heads)
 from ptm_jax.objectives import masked
 
 _LAYER = 'mpnet.encoder.layer.{}.'
@@ -37,6 +38,8 @@ class Family(BaseFamily):
       'MPNetForMaskedLM': Architecture(
           masked.Objective, (masked.Cloze,), roberta.HEAD,
           {'head/bias': 'lm_head.decoder.bias'}, roberta.aliases('mpnet.')),
+      **task_heads('MPNet', masked.Objective, (
+          'classifier.dense', 'classifier.out_proj')),
       'MPNetModel': Architecture(masked.Objective),
   }
 

@@ -37,6 +37,7 @@ class Published:
     names: `{published name: name in the files}`.
     tensors: `tensors.Tensors`.
     left: names of tensors that have no place here.
+    finetune: what a task's head is, as `Loaded` has it, or None.
   """
 
   folder: pathlib.Path
@@ -50,6 +51,7 @@ class Published:
   names: dict
   tensors: tensors.Tensors
   left: list
+  finetune: dict | None = None
 
   def read(self, entry):
     """The published array of an entry, in the type that is kept here."""
@@ -116,7 +118,8 @@ def open_folder(folder):
   objective = settings.objective.bind(
       settings.model, vocabulary(tokenizer, values),
       settings.data.raw_length)
-  entries, left = _entries(family, architecture, objective, names)
+  finetune = _finetune(family, architecture, values, source, names)
+  entries, left = _entries(family, architecture, objective, names, finetune)
   _merge_aliases(family.architectures[architecture], entries, names, source,
                  folder)
   shapes = {name: source.shapes[stored] for name, stored in names.items()
@@ -126,7 +129,7 @@ def open_folder(folder):
     if dtype.kind == 'i':
       raise CheckpointError(f'{folder}: {name} is of integers')
   found = Published(folder, values, family, architecture, settings, tokenizer,
-                    objective, entries, names, source, left)
+                    objective, entries, names, source, left, finetune)
   found.check_constants()
   return found
 
@@ -206,7 +209,29 @@ def read_tokenizer(folder):
   return tokenizer_files.read(folder)
 
 
-def _entries(family, architecture, objective, stored):
+def _finetune(family, architecture, values, source, names):
+  """What the head of a task is, as fine-tuning writes it; else None."""
+  chosen = family.architectures[architecture]
+  if chosen.task is None:
+    return None
+  stored = names.get(chosen.names['task/head'] + '.weight')
+  if stored is None:
+    raise CheckpointError(f'{source.folder} lacks the tensor '
+                          f'{chosen.names["task/head"]}.weight')
+  outputs, width = source.shapes[stored][0]
+  labels = values.get('id2label')
+  labels = labels if isinstance(labels, dict) and len(labels) == outputs else {
+      str(number): f'LABEL_{number}' for number in range(outputs)}
+  parameters = {'head': {'kernel': [width, outputs], 'bias': [outputs]}}
+  if chosen.pooled:
+    parameters['pooler'] = {'dense': {'kernel': [width, width],
+                                      'bias': [width]}}
+  return {'kind': chosen.task, 'labels': list(labels.values()),
+          'pooling': 'pooler' if chosen.pooled else 'first',
+          'parameters': parameters}
+
+
+def _entries(family, architecture, objective, stored, finetune):
   """The table of one model, and what of the files is none of it."""
   optional = {ours: theirs for ours, theirs in family.optional.items()
               if f'{theirs}.weight' in stored}
@@ -215,7 +240,8 @@ def _entries(family, architecture, objective, stored):
   if set(optional.values()) & set(names.values()):
     optional = {}
   wanted = chosen.networks() + [ours.partition('/')[0] for ours in optional]
-  leaves = mapping.leaves_of(folders.networks_of(objective), wanted)
+  leaves = mapping.leaves_of(folders.networks_of(
+      objective, folders.task_of(finetune)), wanted)
   entries = mapping.entries(
       {**names, **optional}, leaves, family.transposed,
       family.constant_tensors(objective.model, objective.vocabulary.size))
@@ -270,7 +296,8 @@ def write_ours(one, target, say=print):
       tensors.write(folder, shapes, arrays())
     _verify(one, tensors.Tensors(folder))
     workdir.write_json(folder / _CONFIG, workdir.record(
-        one.settings, published={
+        one.settings, **{'finetune': one.finetune} if one.finetune else {},
+        published={
             'model_type': one.values['model_type'],
             'architecture': one.architecture, 'config': one.values}))
     if one.tokenizer is not None:

@@ -6,7 +6,7 @@ up to that one are never read.
 """
 
 from ptm_jax.convert import bert
-from ptm_jax.convert.family import Architecture
+from ptm_jax.convert.family import Architecture, task_heads
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import masked
 
@@ -61,6 +61,9 @@ class Family(bert.OneType):
           {'head/bias': 'lm_head.decoder.bias'}, aliases('roberta.'))
          for name in ('RobertaForMaskedLM', 'XLMRobertaForMaskedLM',
                       'CamembertForMaskedLM')},
+      **{key: one for name in ('Roberta', 'XLMRoberta', 'Camembert')
+         for key, one in task_heads(name, masked.Objective, (
+             'classifier.dense', 'classifier.out_proj')).items()},
       **{name: Architecture(masked.Objective)
          for name in ('RobertaModel', 'XLMRobertaModel', 'CamembertModel')},
   }

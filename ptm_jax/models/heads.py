@@ -143,6 +143,22 @@ class Pooler(nn.Module):
                           ('embed', 'embed_out'), name='dense')(hidden[:, 0]))
 
 
+class TaskHead(nn.Module):
+  """What fine-tuning puts on a trunk: linear, of every state or of a `Pooler`'s
+  vector. Its parameters are `params['task']`."""
+
+  model: object
+  num_outputs: int
+  pooled: bool
+
+  @nn.compact
+  def __call__(self, hidden):
+    """`[batch, n, width]` -> `[batch, n, outputs]`, or `[batch, outputs]`."""
+    x = Pooler(self.model, name='pooler')(hidden) if self.pooled else hidden
+    return Dense(self.model, (self.num_outputs,), ('embed', 'classes'),
+                 bias=True, name='head')(x)
+
+
 class PooledClassifier(nn.Module):
   """Scores of a sequence from its first state, `[CLS]`: dense, tanh, linear.
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.convert import check
+from ptm_jax.convert.family import TASKS
 from ptm_jax.models.attention import entering_states
 from ptm_jax.objectives import base
 
@@ -43,6 +44,18 @@ CASES = {
         _BERT, tie_word_embeddings=False, hidden_act='relu')),
     'bert_pretraining': ('BertForPreTraining', 'BertConfig', _BERT),
     'bert_bare': ('BertModel', 'BertConfig', _BERT),
+    'bert_sequence': ('BertForSequenceClassification', 'BertConfig', dict(
+        _BERT, num_labels=3)),
+    'bert_token': ('BertForTokenClassification', 'BertConfig', dict(
+        _BERT, num_labels=5)),
+    'bert_span': ('BertForQuestionAnswering', 'BertConfig', _BERT),
+    'roberta_sequence': ('RobertaForSequenceClassification', 'RobertaConfig',
+                         dict(_BERT, type_vocab_size=1, num_labels=3)),
+    'albert_sequence': ('AlbertForSequenceClassification', 'AlbertConfig',
+                        dict(_BERT, embedding_size=8)),
+    'mpnet_sequence': ('MPNetForSequenceClassification', 'MPNetConfig', _BERT),
+    'electra_token': ('ElectraForTokenClassification', 'ElectraConfig', dict(
+        _BERT, embedding_size=8)),
     'roberta': ('RobertaForMaskedLM', 'RobertaConfig', dict(
         _BERT, type_vocab_size=1)),
     'electra': ('ElectraForPreTraining', 'ElectraConfig', dict(
@@ -151,6 +164,8 @@ def compute(run, stack, targets, weights, bare=False):
     if bare:
       return (hidden * weights[..., None]).sum(), found
     found['scores'] = check.scores(objective, params, hidden)
+    if 'task' in params:
+      return _squares(found['scores'], weights), found
     if hasattr(objective, '_judge'):
       term = losses.binary_cross_entropy(
           found['scores'][..., 0], targets % 2, weights)
@@ -166,6 +181,13 @@ def compute(run, stack, targets, weights, bare=False):
   (value, found), grads = grads(run.params['trunk'], run.params)
   return {**jax.device_get(found), 'loss': float(value),
           'grads': jax.device_get(grads)}
+
+
+def _squares(scores, weights):
+  """A loss of a task's scores; those of padding do not count."""
+  if scores.ndim == 3:
+    scores = scores * weights[..., None]
+  return (scores ** 2).mean()
 
 
 def redrawn(run, seed=3):
@@ -204,13 +226,17 @@ def ask(peer, stack, targets, weights):
   states = (found.hidden_states if 'inputs' in stack else
             [*found.encoder_hidden_states[:-1], *found.decoder_hidden_states])
   result = {'states': [one.detach().numpy() for one in states]}
-  named = [name for name in ('logits', 'prediction_logits') if name in found]
+  named, scores = check.peer_scores(found)
   weights = torch.as_tensor(weights)
   if not named:
     loss = (found.last_hidden_state * weights[..., None]).sum()
   else:
-    scores, targets = found[named[0]], torch.as_tensor(targets).long()
+    targets = torch.as_tensor(targets).long()
     result['scores'] = scores.detach().numpy()
+    if any(one in type(peer).__name__ for one in TASKS.values()):
+      loss = _squares(scores, weights)
+      loss.backward()
+      return {**result, 'loss': loss.item()}
     if scores.ndim == 2:
       each = torch.nn.functional.binary_cross_entropy_with_logits(
           scores, (targets % 2).float(), reduction='none')
