@@ -90,8 +90,8 @@ def copy(source, target):
 
 
 def convert(source, target):
-  from ptm_jax.convert import published
-  published.write_ours(published.open_folder(source), target,
+  from ptm_jax.convert import importing, published
+  importing.write(published.open_folder(source), target,
                        say=lambda line: None)
 
 

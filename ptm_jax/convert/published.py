@@ -1,4 +1,4 @@
-"""A published folder: opened, checked, read, and written as one of ours."""
+"""A published folder: opened, checked and read."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ptm_jax import config, find, progress, serialize, workdir
+from ptm_jax import config, find, serialize
 from ptm_jax.convert import folder as folders
 from ptm_jax.convert import mapping, tensors, tokenizer_files
 from ptm_jax.data.corpora import text
@@ -271,59 +271,8 @@ def _merge_aliases(architecture, entries, names, source, folder):
       names[name] = names[alias]
 
 
-def write_ours(one, target, say=print):
-  """Writes a published model as a folder of ours, and compares every tensor.
-
-  Args:
-    one: `Published`.
-    target: a folder that is not there yet.
-    say: takes one line for the user.
-  """
-  dtype = jnp.dtype(one.settings.model.param_dtype)
-  if one.left:
-    say(f'left behind, as {one.architecture} has no use for them: '
-        f'{", ".join(sorted(one.left))}')
-  with folders.new(target) as folder:
-    shapes = {leaf.path: (leaf.shape, dtype)
-              for entry in one.entries for leaf in entry.leaves}
-    with progress.bar('converting', 'MB') as add:
-      def arrays():
-        for entry in one.entries:
-          array = one.read(entry)
-          add(array.nbytes / 1e6)
-          yield from zip((leaf.path for leaf in entry.leaves),
-                         entry.to_ours(array), strict=True)
-      tensors.write(folder, shapes, arrays())
-    _verify(one, tensors.Tensors(folder))
-    workdir.write_json(folder / _CONFIG, workdir.record(
-        one.settings, **{'finetune': one.finetune} if one.finetune else {},
-        published={
-            'model_type': one.values['model_type'],
-            'architecture': one.architecture, 'config': one.values}))
-    if one.tokenizer is not None:
-      one.tokenizer.save(folder / 'tokenizer')
-  say(f'{target}: {len(shapes)} tensors, each read back and turned again into '
-      'what was published, bit for bit')
-
-
-def _verify(one, written):
-  """What was written must turn again into what was read."""
-  with progress.bar('verifying', 'MB') as add:
-    for entry in one.entries:
-      if entry.constant is not None:
-        continue
-      array = one.read(entry)
-      back = entry.to_published(
-          [written.read(leaf.path) for leaf in entry.leaves], array.dtype)
-      if not folders.same(np.asarray(back), array):
-        raise CheckpointError(
-            f'{entry.name} does not come back as it was: '
-            f'{written.folder} could not be written, or the table is wrong')
-      add(array.nbytes / 1e6)
-
-
 def origin(folder):
-  """What `write_ours` noted of the published model: `model_type`,
+  """What `importing` noted of the published model: `model_type`,
   `architecture` and its `config`; {} of a run."""
   noted = json.loads((pathlib.Path(folder) / _CONFIG).read_text(
       encoding='utf8')).get('published')

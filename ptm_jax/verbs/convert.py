@@ -27,7 +27,7 @@ class Verb:
         raise ConfigError(f'--{name} is missing: name a folder')
     from ptm_jax import setup_jax
     setup_jax.configure()
-    from ptm_jax.convert import export, folder, published
+    from ptm_jax.convert import export, folder, importing, published
     from ptm_jax.load import load
     folder.refuse_existing(flags.target)
     if flags.check:
@@ -37,7 +37,7 @@ class Verb:
       if flags.family:
         raise ConfigError('--family is for writing a published folder, and '
                           f'{flags.source} is one')
-      published.write_ours(published.open_folder(flags.source), flags.target)
+      importing.write(published.open_folder(flags.source), flags.target)
     else:
       run = load(flags.source)
       made = export.plan(run, flags.family, published.origin(flags.source))

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from ptm_jax.convert import export, folder, published, tensors
+from ptm_jax.convert import export, folder, importing, published, tensors
 from ptm_jax.convert.check import relative
 from ptm_jax.load import load
 from tests.convert import cases
@@ -15,7 +15,7 @@ from tests.convert import cases
 @pytest.mark.parametrize('name', cases.COMMITTED)
 def test_what_it_gave_and_what_it_was(name, tmp_path):
   there = cases.FIXTURES / name
-  published.write_ours(published.open_folder(there), tmp_path / 'ours')
+  importing.write(published.open_folder(there), tmp_path / 'ours')
   run = load(tmp_path / 'ours')
   stack, _, weights = cases.batch(run.objective)
   expected = tensors.Tensors(there, 'expected.safetensors').read('scores')

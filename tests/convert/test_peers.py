@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ptm_jax.convert import export, folder, mapping, published, tensors
+from ptm_jax.convert import (export, folder, importing, mapping, published,
+                             tensors)
 from ptm_jax.convert.check import relative
 from ptm_jax.load import load
 from tests.convert import cases
@@ -69,7 +70,7 @@ def test_published_to_ours(name, tmp_path):
 @pytest.mark.parametrize('name', cases.CASES)
 def test_published_comes_back_bit_equal(name, dtype, tmp_path):
   cases.publish(name, tmp_path / 'there', dtype)
-  published.write_ours(published.open_folder(tmp_path / 'there'),
+  importing.write(published.open_folder(tmp_path / 'there'),
                        tmp_path / 'ours')
   run = load(tmp_path / 'ours')
   assert run.config.model.param_dtype == dtype
