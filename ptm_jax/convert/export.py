@@ -13,6 +13,7 @@ from ptm_jax.convert import (card, mapping, published, tensors,
 from ptm_jax.convert import folder as folders
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
+from ptm_jax.objectives import masked
 from ptm_jax.tasks import span_answer
 
 
@@ -37,13 +38,14 @@ class Plan:
   left: list
 
 
-def plan(run, family='', origin=None):
+def plan(run, family='', origin=None, bare=False):
   """Finds the published form of a run.
 
   Args:
     run: `load.Loaded`.
     family: its name, or '' to take the first that fits.
     origin: of a run that was published before, `published.origin`.
+    bare: whether heads are left out.
 
   Raises:
     ConfigError: no family fits; the message says why.
@@ -56,7 +58,10 @@ def plan(run, family='', origin=None):
     family = next((name for name, one in known.items()
                    if origin.get('model_type') in one.model_types), '')
   reasons = {}
-  for bare in False, True:
+  if bare:
+    run = dataclasses.replace(run, finetune=None, params={
+        name: one for name, one in run.params.items() if name == 'trunk'})
+  for bare in (True,) if bare else (False, True):
     for name in [family] if family else known:
       try:
         return _plan(run, known[name], bare, origin)
@@ -77,6 +82,27 @@ def kind_of(run):
   if not task.per_token:
     return 'sequence'
   return 'span' if issubclass(task, span_answer.SpanAnswer) else 'token'
+
+
+def generator_of(run):
+  """The generator of a run of replaced-token detection, as a run of masked LM.
+
+  Raises:
+    ConfigError: the run has none.
+  """
+  objective = run.objective
+  if not (hasattr(objective, 'generator_params')
+          and 'generator' in run.params):
+    raise ConfigError('--network=generator is of a run of replaced_token')
+  settings = dataclasses.replace(
+      run.config, objective=masked.Objective(),
+      model=objective.generator_model())
+  return dataclasses.replace(
+      run, config=settings, finetune=None,
+      objective=settings.objective.bind(
+          settings.model, objective.vocabulary, objective.raw_length),
+      params={'trunk': objective.generator_params(run.params),
+              'head': run.params['generator_head']})
 
 
 def _plan(run, family, bare, origin):
@@ -124,7 +150,7 @@ def _plan(run, family, bare, origin):
   return Plan(family, architecture, values, entries, flat, left)
 
 
-def write(run, made, target, say=print, source=None):
+def write(run, made, target, say=print, source=None, pooling=False):
   """Writes a published folder and compares every tensor.
 
   Args:
@@ -133,6 +159,8 @@ def write(run, made, target, say=print, source=None):
     target: a folder that is not there yet.
     say: takes one line for the user.
     source: the run's folder, whose results go into the card.
+    pooling: whether the folder also says, to sentence-transformers, that the
+      mean of the states stands for a text.
   """
   dtype = jnp.dtype(run.config.model.param_dtype)
   if made.left:
@@ -158,10 +186,31 @@ def write(run, made, target, say=print, source=None):
     (folder / 'config.json').write_text(
         json.dumps(made.values, indent=2) + '\n')
     _write_tokenizer(run, folder)
+    if pooling:
+      _write_pooling(folder, run.config.model)
     (folder / 'README.md').write_text(card.text(run, made, source),
                                       encoding='utf8')
   say(f'{target}: {made.architecture}, {len(shapes)} tensors, each read back '
       'and equal bit for bit')
+
+
+def _write_pooling(folder, model):
+  """What sentence-transformers reads besides."""
+  kinds = {'': 'Transformer', '1_Pooling': 'Pooling'}
+  (folder / '1_Pooling').mkdir()
+  for path, values in {
+      'modules.json': [
+          {'idx': number, 'name': str(number), 'path': place,
+           'type': f'sentence_transformers.models.{kind}'}
+          for number, (place, kind) in enumerate(kinds.items())],
+      'sentence_bert_config.json': {
+          'max_seq_length': model.max_length, 'do_lower_case': False},
+      '1_Pooling/config.json': {
+          'word_embedding_dimension': model.width,
+          'pooling_mode_cls_token': False, 'pooling_mode_mean_tokens': True,
+          'pooling_mode_max_tokens': False,
+          'pooling_mode_mean_sqrt_len_tokens': False}}.items():
+    (folder / path).write_text(json.dumps(values, indent=2) + '\n')
 
 
 def _verify(made, written):

@@ -15,6 +15,11 @@ class Verb:
       'target': ('', 'the folder to write, which must not be there yet'),
       'family': ('', 'published family to write; without it the one it came '
                      'from, or the first that fits'),
+      'network': ('trunk', "which to write of a run: 'trunk' with its heads, "
+                           "or ELECTRA's 'generator'"),
+      'sentence_transformers': (False, 'write the encoder without heads, as '
+                                       'sentence-transformers reads it, with '
+                                       'the mean of the states'),
       'check': (False, 'also run the model there and here on one text and '
                        'print the largest difference of logits; needs the '
                        'extra peers'),
@@ -25,6 +30,9 @@ class Verb:
     for name in 'source', 'target':
       if not getattr(flags, name):
         raise ConfigError(f'--{name} is missing: name a folder')
+    if flags.network not in ('trunk', 'generator'):
+      raise ConfigError(f'--network={flags.network} is neither trunk nor '
+                        'generator')
     from ptm_jax import setup_jax
     setup_jax.configure()
     from ptm_jax.convert import export, folder, importing, published
@@ -40,11 +48,18 @@ class Verb:
       importing.write(published.open_folder(flags.source), flags.target)
     else:
       run = load(flags.source)
-      made = export.plan(run, flags.family, published.origin(flags.source))
-      export.write(run, made, flags.target, source=flags.source)
+      if flags.network == 'generator':
+        run = export.generator_of(run)
+      pooling = flags.sentence_transformers
+      if pooling and run.objective.model.form != 'encoder':
+        raise ConfigError('--sentence_transformers is for encoders, and '
+                          f'{flags.source} is a {run.objective.model.form}')
+      made = export.plan(run, flags.family, published.origin(flags.source),
+                         pooling)
+      export.write(run, made, flags.target, source=flags.source,
+                   pooling=pooling)
     if flags.check:
-      ours, theirs = flags.source, flags.target
-      if published.is_one(flags.source):
-        ours, theirs = theirs, ours
+      run, peer = ((load(flags.target), flags.source)
+                   if published.is_one(flags.source) else (run, flags.target))
       print('largest difference of logits, of their largest: '
-            f'{check.difference(load(ours), theirs):.1e}')
+            f'{check.difference(run, peer):.1e}')

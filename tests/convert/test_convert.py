@@ -3,17 +3,20 @@
 import json
 import shutil
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.core import meta
 from safetensors.numpy import load_file, save_file
 
 from ptm_jax import __main__, config
 from ptm_jax.convert import export, family, folder, mapping, tensors
+from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.load import Loaded, load
-from ptm_jax.objectives import autoregressive
+from ptm_jax.objectives import autoregressive, masked, replaced_token
 from tests.convert import cases
 
 
@@ -170,7 +173,6 @@ def bound(**fields):
   """An autoregressive run with random parameters."""
   model = config.Model(**{**dict(depth=2, width=8, num_heads=2, max_length=8),
                           **fields})
-  from ptm_jax.data.corpora import text
   settings = config.Experiment(autoregressive.Objective(), text.Corpus(),
                                model, data=config.Data(raw_length=8))
   objective = settings.objective.bind(model, Vocabulary(120), 8)
@@ -189,6 +191,54 @@ def test_a_run_without_a_published_form_says_why():
     export.plan(bound(), 'bert')
   with pytest.raises(ConfigError, match='--family=banana is none of'):
     export.plan(bound(), 'banana')
+
+
+def encoder(objective, **fields):
+  """An encoder's run with random parameters."""
+  model = config.Model(depth=2, width=16, num_heads=2, max_length=16,
+                       norm_position='post', embedding_norm=True, **fields)
+  settings = config.Experiment(objective, text.Corpus(), model,
+                               data=config.Data(raw_length=12))
+  bound_ = objective.bind(model, Vocabulary(120), 12)
+  params = meta.unbox(jax.eval_shape(bound_.init, jax.random.key(0)))
+  rng = np.random.default_rng(0)
+  params = jax.tree.map(lambda leaf: jnp.asarray(
+      rng.normal(size=leaf.shape), jnp.float32), params)
+  return Loaded(settings, None, bound_, params, 7)
+
+
+def test_electra_is_two_published_models():
+  run = encoder(replaced_token.Objective(generator_width=.5),
+                embedding_width=8)
+  made = export.plan(run)
+  assert made.architecture == 'ElectraForPreTraining'
+  assert made.left == ['generator', 'generator_head']
+  other = export.plan(export.generator_of(run), 'electra')
+  assert other.architecture == 'ElectraForMaskedLM'
+  assert other.values['hidden_size'] == 8 and made.values['hidden_size'] == 16
+  # Its tables are the trunk's.
+  np.testing.assert_array_equal(
+      other.params['trunk/token_embedding/embedding'],
+      run.params['trunk']['token_embedding']['embedding'])
+  with pytest.raises(ConfigError, match='replaced_token'):
+    export.generator_of(bound())
+
+
+def test_an_encoder_of_sentences_has_a_mean_and_no_head(tmp_path):
+  run = encoder(masked.Objective())
+  made = export.plan(run, bare=True)
+  export.write(run, made, tmp_path / 'out', pooling=True)
+  assert made.architecture == 'BertModel'
+  assert not any('cls' in name for name in tensors.Tensors(
+      tmp_path / 'out').shapes)
+  pooling = json.loads((tmp_path / 'out/1_Pooling/config.json').read_text())
+  assert pooling['pooling_mode_mean_tokens'] is True
+  assert pooling['word_embedding_dimension'] == 16
+  modules = json.loads((tmp_path / 'out/modules.json').read_text())
+  assert [one['path'] for one in modules] == ['', '1_Pooling']
+  again = load(tmp_path / 'out')
+  for path, one in mapping.flatten({'trunk': run.params['trunk']}).items():
+    np.testing.assert_array_equal(mapping.flatten(again.params)[path], one)
 
 
 def test_layers_that_were_scanned_are_written_one_by_one(tmp_path):

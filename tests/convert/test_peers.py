@@ -66,6 +66,23 @@ def test_published_to_ours(name, tmp_path):
   compared(name, run, opened.entries, peer)
 
 
+@pytest.mark.parametrize('name', cases.COMMITTED)
+def test_packed_rows_are_as_rows_of_their_own(name):
+  run = load(cases.FIXTURES / name)
+  stack, _, weights = cases.batch(run.objective)
+  alone = cases.forward(run, stack, cases.is_bare(name))
+  if alone.ndim == 2:
+    pytest.skip('a class is of a row, not of a document')
+  real = weights > 0
+  packed = {field: np.concatenate(
+      [row[:count] * (number if 'segment' in field else 1)
+       for number, (row, count) in enumerate(zip(
+           values, cases.LENGTHS, strict=True), 1)])[None]
+            for field, values in stack.items()}
+  together = cases.forward(run, packed, cases.is_bare(name))
+  assert relative(together[0], alone[real]) < CLOSE
+
+
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 @pytest.mark.parametrize('name', cases.CASES)
 def test_published_comes_back_bit_equal(name, dtype, tmp_path):
