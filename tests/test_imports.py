@@ -27,6 +27,7 @@ LEVELS = (
     ('compare', 'presets', 'replay', 'resume_proof', 'measure',
      'trial_entry', 'finetune'),
     ('sweeps', 'command_line', 'slurm'),
+    ('scoring',),
     ('verbs',),
     ('__main__',),
 )

@@ -7,6 +7,7 @@ with memory: Dai et al. 2019, arXiv:1901.02860, section 3.2.
 """
 
 import dataclasses
+import functools
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from ptm_jax import losses
 from ptm_jax.models import memory
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base, ideal, segments
+from ptm_jax.objectives import arrange, base, ideal, segments, ways
 
 
 @dataclasses.dataclass
@@ -72,6 +73,16 @@ class LeftToRight(base.BaseObjective):
     return {'lm': ideal.Ideal(
         law.before(law.evidence(text), batch['segment_ids']),
         np.maximum(text, 0))}
+
+  def ways(self):
+    return {'chain_rule': ways.Way(
+        'likelihood', 'log-likelihood, each token given those before it',
+        ways.once, self._asked, functools.partial(self.loss, None))}
+
+  def _asked(self, window, rank, factor):
+    del rank
+    return (Objective.noise(self, None, arrange.plain(window)),
+            {'lm': jnp.arange(factor.size)})
 
   def read(self, window):
     arranged = arrange.opened(window, self.vocabulary.bos_id)

@@ -6,6 +6,7 @@ References: Peters et al. 2018, arXiv:1802.05365, section 3.1; Baevski et al.
 """
 
 import dataclasses
+import functools
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,7 @@ from ptm_jax import losses
 from ptm_jax.models.attention import entering_states
 from ptm_jax.models.heads import LMHead
 from ptm_jax.models.two_tower import TOWERS, tower
-from ptm_jax.objectives import arrange, base, ideal, two_tower
+from ptm_jax.objectives import arrange, base, ideal, two_tower, ways
 
 
 @dataclasses.dataclass
@@ -84,6 +85,31 @@ class Objective(base.BaseObjective):
       return {'cloze': two_tower.seen_around(batch)}
     return {name: {f'{name}_inputs': seen}
             for name, seen in two_tower.seen(batch).items()}
+
+  def ways(self):
+    def way(kind, says, *terms):
+      return ways.Way(kind, says, ways.once, functools.partial(
+          self._asked, terms), functools.partial(self.loss, None))
+    if self.cloze:
+      return {'pseudo_likelihood': way(
+          'pseudo', 'pseudo-log-likelihood, each token given both sides, in '
+          'one pass', 'cloze')}
+    return {
+        'both_directions': way(
+            'likelihood', 'mean of the log-likelihoods of both directions',
+            *TOWERS),
+        'forward': way('likelihood', 'log-likelihood, each token given those '
+                       'before it', 'forward'),
+        'backward': way('likelihood', 'log-likelihood, each token given those '
+                        'behind it, a context left out', 'backward')}
+
+  def _asked(self, terms, window, rank, factor):
+    del rank
+    total, index = jnp.sum(window['segment_ids'] > 0), jnp.arange(factor.size)
+    origins = dict.fromkeys(terms, index)
+    if 'backward' in origins:
+      origins['backward'] = jnp.where(index < total, total - 1 - index, -1)
+    return self.noise(None, arrange.plain(window)), origins
 
   def floor(self, law, batch):
     def both(name):

@@ -5,6 +5,7 @@ Reference: Du et al. 2022, arXiv:2103.10360, section 2.1, and the laws of its
 released code.
 """
 
+import copy
 import dataclasses
 import math
 
@@ -121,7 +122,10 @@ class Objective(sequence_to_sequence.Rewriting):
     return begins[order], lengths[order]
 
   def noise(self, key, arranged):
-    begins, lengths = self.spans(stream(key, 'spans'), arranged)
+    return self._example(
+        arranged, *self.spans(stream(key, 'spans'), arranged))
+
+  def _example(self, arranged, begins, lengths):
     text, mask_places, hidden = self._text(arranged, begins, lengths)
     blocks = self._blocks(arranged, begins, lengths, mask_places)
     example = sequence_to_sequence.example(
@@ -229,6 +233,22 @@ class Objective(sequence_to_sequence.Rewriting):
     least = hidden - self.numbers['count'][seen + hidden] + 1
     weights[-1, :max(least, 0)] = 0
     return weights
+
+  def ways(self):
+    (way,) = super().ways().values()
+    return {'target': way._replace(example=self._asked)}
+
+  def _asked(self, window, rank, factor):
+    del factor
+    sized, length = copy.copy(self), rank.size
+    sized.raw_length = length
+    sized.sizes = {'spans': 1, 'encoder': length, 'block': length,
+                   'decoder': length + 1}
+    hidden = rank > 0
+    begin = jnp.argmax(hidden)
+    example = sized._example(
+        arrange.plain(window), begin[None], jnp.sum(hidden)[None])
+    return example, {'seq2seq': begin + jnp.arange(length + 1)}
 
   def networks(self):
     networks = super().networks()

@@ -114,6 +114,13 @@ class Objective(sequence_to_sequence.Rewriting):
   def answer(self, parts, written):
     return blanks.between(parts, written)
 
+  def continuation(self, tokens, segment_ids, hidden):
+    # One `[MASK]` for all of the end, as for a span.
+    return sequence_to_sequence.rewritten(
+        jnp.where(hidden, self.vocabulary.mask_id, tokens), tokens,
+        segment_ids, hidden, (segment_ids > 0) & (
+            ~hidden | noise.run_starts(hidden)), self.vocabulary.eos_id)
+
   def exempt(self, batch):
     # A token that is not hidden is its own target, wherever it went.
     return {'seq2seq': {'encoder_inputs': (

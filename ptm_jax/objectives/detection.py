@@ -3,12 +3,13 @@ with corruption that needs no second network.
 """
 
 import dataclasses
+import functools
 
 import jax.numpy as jnp
 
 from ptm_jax import losses
 from ptm_jax.models.heads import TokenClassifier
-from ptm_jax.objectives import base, masked
+from ptm_jax.objectives import base, masked, ways
 
 
 @dataclasses.dataclass
@@ -42,6 +43,22 @@ class Detection(masked.Objective):
     logits = self._head().apply({'params': params['head']}, hidden)[..., 0]
     return {'detection': losses.binary_cross_entropy(
         logits, batch['labels'], batch['weights'])}
+
+  def ways(self):
+    return {'energy': ways.Way(
+        'energy', 'minus the log-probability that each token is the original, '
+        'summed', ways.once, self._asked, functools.partial(self.loss, None))}
+
+  def _asked(self, window, rank, factor):
+    del rank
+    arranged = masked.Cloze.arrange(self, None, window)
+    real = arranged['segment_ids'] > 0
+    return {'inputs': arranged['tokens'],
+            'segment_ids': arranged['segment_ids'],
+            'positions': arranged['positions'],
+            'labels': jnp.zeros_like(arranged['tokens']),
+            'weights': real.astype(jnp.float32),
+            }, {'detection': jnp.arange(factor.size + 2) - 1}
 
   def visibility(self, batch):
     segments = batch['segment_ids']

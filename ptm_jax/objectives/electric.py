@@ -20,7 +20,7 @@ from ptm_jax.rng import stream
 
 @dataclasses.dataclass
 class Objective(replaced_token.Objective):
-  """Electric: the trunk's score is a token's negative energy.
+  """Electric: the trunk's score is a token's energy.
 
   The noise comes from a two-tower cloze model q of the original text, so the
   chance of any token in any place is known. A token is labelled replaced where
@@ -102,6 +102,19 @@ class Objective(replaced_token.Objective):
         'discriminator': losses.binary_cross_entropy(
             scores + log_q + self.numbers['log_odds'],
             batch['noise'].astype(jnp.int32), real)}
+
+  def ways(self):
+    return {'energy': super().ways()['energy']._replace(
+        says="sum of the tokens' energies, an unnormalised "
+        'pseudo-log-likelihood')}
+
+  def _energy(self, params, batch):
+    energies = self._judge().scores(
+        params, self.read_shown(None, params, batch, batch['tokens']))
+    weights = (batch['segment_ids'] > 0).astype(jnp.float32)
+    return {'discriminator': losses.Term(
+        jnp.sum(weights * energies), jnp.sum(weights), energies, energies < 0,
+        batch['tokens'], weights)}
 
   def visibility(self, batch):
     return {**super().visibility(batch), 'generator': {

@@ -76,15 +76,19 @@ class Objective(sequence_to_sequence.Rewriting):
     shown, unseen = noise.show_channel(
         stream(key, 'show'), tokens, fragment, self.numbers['mask_share'],
         self.numbers['random_share'], self.vocabulary)
+    return self._example(arranged, start, count, shown, unseen,
+                         self.sizes['decoder'])
 
-    row = jnp.arange(self.sizes['decoder'])
-    place = jnp.minimum(start + row, self.raw_length - 1)
+  def _example(self, arranged, start, count, shown, unseen, size):
+    tokens, segment_ids = arranged['tokens'], arranged['segment_ids']
+    row, index = jnp.arange(size), jnp.arange(tokens.shape[0])
+    place = jnp.minimum(start + row, index.size - 1)
     def written(values):
       return jnp.where(row < count, values[place], 0)
     before = arrange.shift_right(tokens, segment_ids, self.vocabulary.bos_id)
     example = sequence_to_sequence.example(
         (shown, segment_ids), (written(tokens), written(segment_ids)),
-        fragment, self.vocabulary.bos_id)
+        (index >= start) & (index < start + count), self.vocabulary.bos_id)
     example.update(
         decoder_inputs=written(before), unseen=unseen,
         decoder_positions=written(jnp.maximum(arranged['positions'] - 1, 0)))
@@ -111,6 +115,19 @@ class Objective(sequence_to_sequence.Rewriting):
     return {'seq2seq': ideal.from_seen(
         law, self.vocabulary, tokens, batch['encoder_segment_ids'], seen,
         places)}
+
+  def ways(self):
+    (way,) = super().ways().values()
+    return {'target': way._replace(example=self._asked)}
+
+  def _asked(self, window, rank, factor):
+    del factor
+    hidden, start = rank > 0, jnp.argmax(rank > 0)
+    example = self._example(
+        arrange.plain(window), start, jnp.sum(hidden), jnp.where(
+            hidden, self.vocabulary.mask_id, window['tokens']), hidden,
+        rank.size)
+    return example, {'seq2seq': start + jnp.arange(rank.size)}
 
   def read(self, window):
     return base.BaseObjective.read(self, window)

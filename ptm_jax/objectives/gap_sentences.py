@@ -108,6 +108,14 @@ class Objective(sequence_to_sequence.Rewriting):
     kept, _ = show((chosen & ~hidden).astype(jnp.int32), 0)
     return dict(example, kept=kept > 0)
 
+  def continuation(self, tokens, segment_ids, hidden):
+    _, target, before = super().continuation(tokens, segment_ids, hidden)
+    gap = noise.run_starts(hidden)
+    return sequence_to_sequence.some(
+        jnp.where(gap, self.vocabulary.mask_id, tokens), segment_ids,
+        (segment_ids > 0) & (~hidden | gap), tokens.shape[0] + 1,
+        self.vocabulary.eos_id), target, before
+
   def exempt(self, batch):
     if self.choice == 'principal':
       return {'seq2seq': None}  # what is chosen follows from the tokens

@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_jax import checks
 from ptm_jax.objectives import (hidden_lengths, ideal, noise,
-                                sequence_to_sequence, units)
+                                sequence_to_sequence, span_corruption, units)
 from ptm_jax.rng import stream
 
 CODINGS = ('mask', 'random', 'sentinel', 'drop')
@@ -107,6 +107,17 @@ class Objective(sequence_to_sequence.Rewriting):
     return {'seq2seq': ideal.from_left(
         law, self.vocabulary, batch['targets'], exact,
         ideal.stretches(text, batch['decoder_segment_ids']))}
+
+  def continuation(self, tokens, segment_ids, hidden):
+    if self.coding == 'sentinel':
+      return span_corruption.spans(
+          tokens, segment_ids, hidden, self.vocabulary)
+    if self.coding == 'drop':
+      return super().continuation(tokens, segment_ids, hidden)
+    shown = jnp.where(hidden, self.vocabulary.mask_id, tokens)
+    return sequence_to_sequence.rewritten(
+        shown, tokens, segment_ids, hidden, segment_ids > 0,
+        self.vocabulary.eos_id)
 
   def exempt(self, batch):
     if not self.whole:

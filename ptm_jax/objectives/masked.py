@@ -8,6 +8,7 @@ arXiv:1904.09223).
 """
 
 import dataclasses
+import functools
 import math
 
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from ptm_jax import checks, losses
 from ptm_jax.data.annotations import entities, phrases
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base, ideal, noise, units
+from ptm_jax.objectives import arrange, base, hiding, ideal, noise, units
 from ptm_jax.rng import stream
 
 _MARKED = {'entity': entities.Annotator, 'phrase': phrases.Annotator}
@@ -128,6 +129,10 @@ class Hidden(Cloze):
     # A predicted token that is kept shows itself, and only in its place.
     return {'mlm': {'inputs': batch['noise'] & ~batch['hidden']}}
 
+  def ways(self):
+    return hiding.pseudo(functools.partial(hiding.asked, self),
+                         functools.partial(hiding.recovered, self))
+
 
 @dataclasses.dataclass
 class Objective(Hidden):
@@ -233,7 +238,6 @@ class Objective(Hidden):
   def count(self, total):
     """How many of `total` tokens, int32, are noise where that is exact."""
     return self.number('num_predictions')[total]
-
 
   def floor(self, law, batch):
     if self.unit != 'token' and law.long_words:

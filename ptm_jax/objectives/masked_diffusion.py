@@ -6,13 +6,14 @@ section 3; Ou et al. 2024, arXiv:2406.03736, for the form used here.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import losses
-from ptm_jax.objectives import base, ideal, masked, noise
+from ptm_jax.objectives import base, hiding, ideal, masked, noise, ways
 from ptm_jax.rng import stream
 
 
@@ -56,6 +57,13 @@ class Objective(masked.Cloze):
     return {'diffusion': losses.cross_entropy(
         *base.apply_head(self._head(), params, hidden, self.model),
         batch['targets'], batch['costs']).over(batch['weights'])}
+
+  def ways(self):
+    return {'bound': ways.Way(
+        'bound', 'upper bound on the negative log-likelihood, a random set of '
+        'each size hidden', ways.every_size,
+        functools.partial(hiding.asked, self, None),
+        functools.partial(hiding.recovered, self))}
 
   def visibility(self, batch):
     segments = batch['segment_ids']

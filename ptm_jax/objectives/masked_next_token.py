@@ -7,13 +7,15 @@ arXiv:2404.05961, section 2.1 (LLM2Vec).
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks, losses
-from ptm_jax.objectives import arrange, base, ideal, masked, noise
+from ptm_jax.objectives import (arrange, base, hiding, ideal, masked,
+                                noise, ways)
 from ptm_jax.rng import stream
 
 
@@ -130,6 +132,35 @@ class Objective(masked.Objective):
                            ideal.stretches(text, segments))
       found['lm'] = ideal.Ideal(chances[:, 1:], np.maximum(text, 0)[:, 1:])
     return found
+
+  def ways(self):
+    loss = functools.partial(hiding.recovered, self)
+    found = hiding.pseudo(self._asked, loss)
+    if self.causal_share:
+      found['chain_rule'] = ways.Way(
+          'likelihood', 'log-likelihood, each token given those before it',
+          ways.once, self._asked_causally, loss)
+    return found
+
+  def _asked(self, predictions, window, rank, factor):
+    arranged = arrange.opened(window, self.vocabulary.bos_id)
+    # Position k predicts the text's token k, which stands at k + 1.
+    predicted = noise.first_places(factor > 0, predictions or factor.size)
+    return {
+        'inputs': jnp.where(jnp.pad(rank > 0, (1, 0)), self.vocabulary.mask_id,
+                            arranged['tokens']),
+        'segment_ids': arranged['segment_ids'],
+        'positions': arranged['positions'],
+        'targets': window['tokens'],
+        'weights': (factor > 0).astype(jnp.float32),
+        'predicted': predicted,
+        'prefix_length': jnp.int32(factor.size + 1),
+    }, {'mlm': predicted}
+
+  def _asked_causally(self, window, rank, factor):
+    example, origins = self._asked(
+        None, window, jnp.zeros_like(rank), factor)
+    return {**example, 'prefix_length': jnp.int32(0)}, origins
 
   def exempt(self, batch):
     (kept,) = super().exempt(batch).values()

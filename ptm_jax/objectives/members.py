@@ -97,6 +97,10 @@ class Combination(base.BaseObjective):
     return super(Combination, unbound).bind(
         model, vocabulary, raw_length, sizes)
 
+  def ways(self):
+    return next(filter(None, (one.ways() for one in self.members.values())),
+                {})
+
   def rebuilt(self, numbers, progress=1.0):
     rebuilt = super().rebuilt(numbers, progress)
     rebuilt.members = {name: member.rebuilt(numbers[name], progress)

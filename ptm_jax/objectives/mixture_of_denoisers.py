@@ -88,6 +88,14 @@ class Objective(sequence_to_sequence.Rewriting):
         self.mean_lengths, self.densities, strict=True)]
     return self.vocabulary.mark_id(jnp.asarray([*modes, 2])[kind])
 
+  def continuation(self, tokens, segment_ids, hidden):
+    # As the suffix is written.
+    (inputs, segments), *rest = super().continuation(
+        tokens, segment_ids, hidden)
+    mode = self.vocabulary.mark_id(jnp.full((1,), 2, jnp.int32))
+    return (jnp.concatenate([mode, inputs]),
+            jnp.concatenate([segments[:1], segments])), *rest
+
   def noise(self, key, arranged):
     tokens, segment_ids = arranged['tokens'], arranged['segment_ids']
     real = segment_ids > 0

@@ -5,7 +5,9 @@ Reference: Yang et al. 2019, arXiv:1906.08237, sections 2.2 to 2.4, and its
 released code for which tokens are predicted.
 """
 
+import copy
 import dataclasses
+import functools
 import math
 
 import jax
@@ -15,7 +17,8 @@ import numpy as np
 from ptm_jax import checks, losses
 from ptm_jax.models import memory
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import base, ideal, masked, noise, segments, units
+from ptm_jax.objectives import (base, ideal, masked, noise, segments, units,
+                                ways)
 from ptm_jax.rng import stream
 
 
@@ -119,6 +122,21 @@ class Ordered(masked.Cloze):
     return {'plm': losses.cross_entropy(
         *base.apply_head(self._head(), params, queries, self.model),
         batch['targets'], batch['weights'])}
+
+  def ways(self):
+    return {'any_order': ways.Way(
+        'likelihood', 'log-likelihood by the chain rule, mean over four fixed '
+        'random orders', ways.orders(), self._asked,
+        functools.partial(self.loss, None))}
+
+  def _asked(self, window, rank, factor):
+    sized = copy.copy(self)
+    sized.sizes = {'predictions': factor.size}
+    rank = jnp.pad(rank, 1)
+    example = sized.example(
+        self.arrange(None, window), rank > 0, rank,
+        jnp.full(rank.shape, self.vocabulary.mask_id, jnp.int32))
+    return example, {'plm': example['predicted'] - 1}
 
   def visibility(self, batch):
     documents, count = batch['segment_ids'], self.sizes['predictions']

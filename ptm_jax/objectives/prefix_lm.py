@@ -85,6 +85,22 @@ class Objective(autoregressive.LeftToRight):
         index[None, None] < batch['prefix_length'][:, None, None])
     return {'lm': {'inputs': base.same_segment(segments, segments) & seen}}
 
+  def ways(self):
+    if not self._one_stack:
+      return sequence_to_sequence.ways_of(self)
+    (way,) = super().ways().values()
+    return {'chain_rule': way._replace(says=(
+        f'{way.says}; a context is the prefix, `<s>` alone where there is none'
+    ))}
+
+  def _asked(self, window, rank, factor):
+    example, origins = super()._asked(window, rank, factor)
+    return {**example, 'prefix_length': 1 + jnp.argmax(factor > 0)}, origins
+
+  def continuation(self, tokens, segment_ids, hidden):
+    return sequence_to_sequence.continuation(
+        tokens, segment_ids, hidden, self.vocabulary.eos_id)
+
   def floor(self, law, batch):
     if self._one_stack:
       return super().floor(law, batch)

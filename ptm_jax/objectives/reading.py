@@ -41,6 +41,11 @@ class Reader:
             'segment_ids': arranged['segment_ids'],
             'positions': arranged['positions']}
 
+  def ways(self):
+    """How it scores a text: `{name: ways.Way}`, the one to take first; of an
+    objective that says nothing of a text's tokens, none."""
+    return {}
+
   def attention(self, params, windows):
     """Self-attention weights of uncorrupted windows.
 

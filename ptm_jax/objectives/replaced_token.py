@@ -17,7 +17,7 @@ from ptm_jax import checks, losses
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
 from ptm_jax.models.transformer import Trunk
-from ptm_jax.objectives import arrange, base, masked, noise, phases
+from ptm_jax.objectives import arrange, base, masked, noise, phases, ways
 from ptm_jax.objectives.judges import JUDGES
 from ptm_jax.rng import stream
 
@@ -249,6 +249,25 @@ class Objective(base.BaseObjective):
     return self.trunk().apply(
         {'params': params['trunk']}, stack,
         None if keys is None else stream(keys, 'discriminator'))
+
+  def ways(self):
+    if self._judge().term != 'discriminator':
+      return {}  # what is asked for is shown, or a guess of it
+    return {'energy': ways.Way(
+        'energy', 'minus the log-probability that each token is the original, '
+        'summed', ways.once, self._asked, self._energy)}
+
+  def _asked(self, window, rank, factor):
+    del rank
+    arranged = self.arrange(None, window)
+    return {'tokens': arranged['tokens'],
+            'segment_ids': arranged['segment_ids'],
+            'positions': arranged['positions'],
+            'noise': jnp.zeros(arranged['tokens'].shape, bool),
+            }, {'discriminator': jnp.arange(factor.size + 2) - 1}
+
+  def _energy(self, params, batch):
+    return {'discriminator': self.judge(None, params, batch, batch['tokens'])}
 
   def visibility(self, batch):
     segments = batch['segment_ids']

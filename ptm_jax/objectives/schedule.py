@@ -127,6 +127,14 @@ class Objective(members.Separate):
         params.setdefault(names[name].get(network, network), values)
     return params
 
+  def ways(self):
+    # Of the last member, whose parameters are the freshest.
+    name = list(self.members)[-1]
+    names = self._names()[name].items()
+    return {key: way._replace(loss=lambda params, batch, loss=way.loss: loss(
+        {network: params[here] for network, here in names}, batch))
+            for key, way in self._last.ways().items()}
+
   # --- one after the other --------------------------------------------------
 
   def corrupt(self, key, window):

@@ -5,13 +5,14 @@ that reads the input in both directions and then writes the target.
 """
 
 import dataclasses
+import functools
 
 import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base, noise
+from ptm_jax.objectives import arrange, base, noise, ways
 
 
 @dataclasses.dataclass
@@ -54,9 +55,65 @@ class Rewriting(base.BaseObjective):
   def visibility(self, batch):
     return {'seq2seq': visibility(batch)}
 
+  def ways(self):
+    return ways_of(self)
+
+  def continuation(self, tokens, segment_ids, hidden):
+    """How the end of a text is asked for, as `continuation`."""
+    return continuation(tokens, segment_ids, hidden, self.vocabulary.eos_id)
+
   def read(self, window):
     # The encoder's end of text is `</s>`, as in training.
     return read(arrange.plain(window), self.vocabulary.eos_id)
+
+
+def ways_of(objective):
+  """How an objective scores a text that has a `continuation`."""
+
+  def asked(window, rank, factor):
+    hidden = rank > 0
+    encoder, decoder, before = objective.continuation(
+        window['tokens'], window['segment_ids'], hidden)
+    index = jnp.arange(decoder[0].shape[0]) - before
+    index = jnp.where(index >= 0, index + jnp.argmax(hidden), -1)
+    return example(encoder, decoder, hidden, objective.vocabulary.bos_id), {
+        term: index for term in objective.coefficients()}
+
+  return {'target': ways.Way(
+      'likelihood', 'log-likelihood of the target sequence, given the context '
+      'as the input', ways.once, asked,
+      functools.partial(objective.loss, None))}
+
+
+def continuation(tokens, segment_ids, hidden, eos_id):
+  """Input and target where the end of a text is to be written.
+
+  Args:
+    tokens, segment_ids: int32 `[length]`; segment 0 is padding.
+    hidden: bool `[length]`, True from where the end begins.
+    eos_id: id of `</s>`.
+
+  Returns:
+    encoder and decoder, each tokens and segment_ids as `example` takes them,
+    and int, how many tokens of the target stand before the hidden ones.
+  """
+  size = tokens.shape[0] + 1
+  return (some(tokens, segment_ids, (segment_ids > 0) & ~hidden, size, eos_id),
+          some(tokens, segment_ids, hidden, size, eos_id), 0)
+
+
+def rewritten(shown, tokens, segment_ids, hidden, shows, eos_id):
+  """As `continuation`, where the target is the whole text.
+
+  Args:
+    shown: int32 `[length]`, what the input shows in place of `tokens`.
+    tokens, segment_ids, hidden, eos_id: as of `continuation`.
+    shows: bool `[length]`, where it shows something.
+  """
+  size = tokens.shape[0] + 1
+  return (some(shown, segment_ids, shows, size, eos_id),
+          some(tokens, segment_ids, segment_ids > 0, size, eos_id),
+          jnp.argmax(hidden))
 
 
 def example(encoder, decoder, hidden, bos_id):

@@ -92,6 +92,16 @@ class Objective(sequence_to_sequence.Rewriting):
   def floor(self, law, batch):
     return hidden_lengths.sentinels(law, self.vocabulary, batch)
 
+  def continuation(self, tokens, segment_ids, hidden):
+    return spans(tokens, segment_ids, hidden, self.vocabulary)
+
+
+def spans(tokens, segment_ids, hidden, vocabulary):
+  """As `sequence_to_sequence.continuation`, the end being one span."""
+  size = tokens.shape[0] + 2
+  return (noise.show_sentinels(tokens, segment_ids, hidden, size, vocabulary),
+          noise.target_spans(tokens, segment_ids, hidden, size, vocabulary), 1)
+
 
 def counts(density, mean, longest):
   """Exact numbers of noise tokens and of spans, in Python.

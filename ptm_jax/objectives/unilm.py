@@ -5,6 +5,7 @@ Reference: Dong et al. 2019, arXiv:1905.03197, sections 2.2 to 2.4.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,8 @@ import numpy as np
 from ptm_jax import checks
 from ptm_jax.data.flags import SENTENCE_START
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import arrange, base, ideal, masked, noise, units
+from ptm_jax.objectives import (arrange, base, hiding, ideal, masked, noise,
+                                units, ways)
 from ptm_jax.rng import stream
 
 MODES = 'bidirectional', 'sequence', 'left_to_right', 'right_to_left'
@@ -138,6 +140,22 @@ class Objective(masked.Hidden):
     return {'mlm': ideal.from_seen(
         law, self.vocabulary, batch['targets'], batch['segment_ids'],
         seen & ~batch['noise'][:, None], places)}
+
+  def ways(self):
+    found = {name: way._replace(example=functools.partial(
+        self._asked, MODES.index('bidirectional')))
+             for name, way in super().ways().items()}
+    return {**found, 'chain_rule': ways.Way(
+        'likelihood', 'log-likelihood, each token given those before it',
+        ways.each, functools.partial(
+            self._asked, MODES.index('left_to_right')),
+        functools.partial(hiding.recovered, self))}
+
+  def _asked(self, mode, window, rank, factor):
+    example, origins = hiding.asked(self, 1, window, rank, factor)
+    return {**example, 'mode': jnp.int32(mode), 'first_part': jnp.int32(0),
+            'token_types': jnp.full_like(example['inputs'], _TYPES[mode])
+            }, origins
 
   def read(self, window):
     around = arrange.surround(

@@ -1,0 +1,56 @@
+"""How objectives that show `[MASK]` are asked about a text, for their `ways`.
+"""
+
+import functools
+
+import jax.numpy as jnp
+
+from ptm_jax.objectives import arrange, noise, ways
+
+
+def pseudo(asked, loss):
+  """The two pseudo-log-likelihoods.
+
+  Args:
+    asked: as `asked` below, without the objective.
+    loss: as of `ways.Way`.
+  """
+  asked = functools.partial(asked, 1)
+  return {
+      'pseudo_likelihood': ways.Way(
+          'pseudo', 'pseudo-log-likelihood, each token given all others',
+          ways.each, asked, loss),
+      'within_word': ways.Way(
+          'pseudo', 'pseudo-log-likelihood, each token given all but the later '
+          'ones of its word', ways.each_in_word, asked, loss)}
+
+
+def asked(objective, predictions, window, rank, factor):
+  """`[CLS] text [SEP]` with `[MASK]` for what is hidden.
+
+  Args:
+    objective: bound; recovers tokens in their places.
+    predictions: static; how many tokens a copy asks for, None for all.
+    window, rank, factor: as `ways.Way` says.
+
+  Returns:
+    As `ways.Way` says.
+  """
+  vocabulary = objective.vocabulary
+  arranged = arrange.surround(window, vocabulary.cls_id, vocabulary.sep_id)
+  scored = jnp.pad(factor > 0, 1)
+  predicted = noise.first_places(scored, predictions or factor.size)
+  return {
+      'inputs': jnp.where(jnp.pad(rank > 0, 1), vocabulary.mask_id,
+                          arranged['tokens']),
+      'segment_ids': arranged['segment_ids'],
+      'positions': arranged['positions'],
+      'targets': arranged['tokens'],
+      'weights': scored.astype(jnp.float32),
+      'predicted': predicted}, {'mlm': predicted - 1}
+
+
+def recovered(objective, params, batch):
+  """The loss of what `asked` made."""
+  hidden, _ = objective.run_trunk(params, objective.stack(batch), None)
+  return {'mlm': objective.recover(params, hidden, batch)}
