@@ -6,6 +6,7 @@ summed loss is the likelihood of the text. References: Radford et al. 2018,
 with memory: Dai et al. 2019, arXiv:1901.02860, section 3.2.
 """
 
+import copy
 import dataclasses
 import functools
 
@@ -75,13 +76,15 @@ class LeftToRight(base.BaseObjective):
         np.maximum(text, 0))}
 
   def ways(self):
+    whole = copy.copy(self)
+    whole.num_segments = 1  # a text is read as one
     return {'chain_rule': ways.Way(
         'likelihood', 'log-likelihood, each token given those before it',
-        ways.once, self._asked, functools.partial(self.loss, None))}
+        ways.once, self._asked, functools.partial(whole.loss, None))}
 
   def _asked(self, window, rank, factor):
     del rank
-    return (Objective.noise(self, None, arrange.plain(window)),
+    return (LeftToRight.noise(self, None, arrange.plain(window)),
             {'lm': jnp.arange(factor.size)})
 
   def read(self, window):

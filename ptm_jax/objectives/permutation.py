@@ -7,7 +7,6 @@ released code for which tokens are predicted.
 
 import copy
 import dataclasses
-import functools
 import math
 
 import jax
@@ -126,17 +125,25 @@ class Ordered(masked.Cloze):
   def ways(self):
     return {'any_order': ways.Way(
         'likelihood', 'log-likelihood by the chain rule, mean over four fixed '
-        'random orders', ways.orders(), self._asked,
-        functools.partial(self.loss, None))}
+        'random orders', ways.orders(), self._asked, self._all_lost)}
 
   def _asked(self, window, rank, factor):
-    sized = copy.copy(self)
-    sized.sizes = {'predictions': factor.size}
     rank = jnp.pad(rank, 1)
-    example = sized.example(
+    example = self._predicting_all(factor.size).example(
         self.arrange(None, window), rank > 0, rank,
         jnp.full(rank.shape, self.vocabulary.mask_id, jnp.int32))
     return example, {'plm': example['predicted'] - 1}
+
+  def _all_lost(self, params, batch):
+    all_ = self._predicting_all(batch['predicted'].shape[1])
+    return all_.loss(None, params, batch)
+
+  def _predicting_all(self, length):
+    """Itself for one segment of another length, all of it predicted."""
+    sized = copy.copy(self)
+    sized.raw_length, sized.num_segments = length, 1
+    sized.sizes = {'predictions': length}
+    return sized
 
   def visibility(self, batch):
     documents, count = batch['segment_ids'], self.sizes['predictions']
