@@ -22,10 +22,10 @@ from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.find import name_of
 
 # Lengths that texts are padded to; a program is compiled for each.
-_LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _TOKENS = 4096  # in one call: more do not fit a CPU's caches
 _COPIED = 2**22  # numbers in the copies of the texts that are made at once
-_SPECIAL = 4  # positions that special tokens may take
+SPECIAL = 4  # positions that special tokens may take
 
 
 class Text(NamedTuple):
@@ -103,7 +103,7 @@ class Scorer:
                         f'{", ".join(ways)}')
     self.name = way or next(iter(ways))
     self.way, self.run = ways[self.name], run
-    self.room = run.objective.model.max_length - _SPECIAL
+    self.room = run.objective.model.max_length - SPECIAL
     self._program = jax.jit(functools.partial(_nats, self.way))
 
   def score(self, texts, show=lambda count: None):
@@ -166,8 +166,8 @@ def _by_length(texts):
   groups = {}
   for number, text in enumerate(texts):
     size = len(text.ids)
-    length = next((one for one in _LENGTHS if size <= one),
-                  -(-size // _LENGTHS[-1]) * _LENGTHS[-1])
+    length = next((one for one in LENGTHS if size <= one),
+                  -(-size // LENGTHS[-1]) * LENGTHS[-1])
     groups.setdefault(length, []).append(number)
   for length, numbers in sorted(groups.items()):
     size = max(1, _COPIED // length**2)
