@@ -22,7 +22,7 @@ from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.find import name_of
 
 # Lengths that texts are padded to; a program is compiled for each.
-LENGTHS = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+LENGTHS = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 _TOKENS = 4096  # in one call: more do not fit a CPU's caches
 _COPIED = 2**22  # numbers in the copies of the texts that are made at once
 SPECIAL = 4  # positions that special tokens may take
