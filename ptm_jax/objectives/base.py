@@ -212,6 +212,7 @@ class BaseObjective(reading.Reader, config.Component):
     bound.vocabulary, bound.raw_length = vocabulary, raw_length
     bound.sizes = dict(bound.make_sizes(), **(sizes or {}))
     bound.numbers, bound.progress = bound.make_numbers(), np.float32(1)
+    bound.check_spans()
     longest = bound.num_positions()
     if longest > model.max_length and (
         self.second_positions or model.learned_positions

@@ -43,6 +43,7 @@ class Objective(masked.Objective):
   longest: int = 10
   contrast_weight: float = 1.0
 
+  span_fields = (*masked.Objective.span_fields, 'mean_length', 'longest')
   traced = (*masked.Objective.traced, 'mean_length', 'length_deviation',
             'contrast_weight')
 

@@ -170,6 +170,7 @@ class Objective(Hidden):
   static_masks: int | None = None
 
   traced = (*Hidden.traced, 'max_predictions', 'span_stop')
+  span_fields = ('max_words',)
 
   def validate(self):
     super().validate()

@@ -200,6 +200,7 @@ class Objective(segments.Segmented, Ordered):
 
   special_tokens = 2
   traced = ('rate',)
+  span_fields = ('max_span',)
 
   def validate(self):
     super().validate()

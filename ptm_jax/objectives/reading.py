@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from ptm_jax.errors import ConfigError
 from ptm_jax.models import experts
 from ptm_jax.models.attention import attention_maps, entering_states
 from ptm_jax.models.encoder_decoder import EncoderDecoder
@@ -16,13 +17,23 @@ class Reader:
 
   Attributes:
     num_segments: parts that a window is read in (`objectives.segments`).
+    span_fields: names of fields, tokens or words that must lie within a window.
   """
 
   num_segments = 1
+  span_fields = ()
 
   def fitting(self, raw_length):
     """The shortest window of `raw_length` tokens or more that it can read."""
     return raw_length
+
+  def check_spans(self):
+    """Raises ConfigError if a span is longer than the window."""
+    for name in self.span_fields:
+      if (getattr(self, name) or 0) > self.num_positions():
+        raise ConfigError(
+            f'objective.{name}={getattr(self, name)} is longer than the window '
+            f'of data.raw_length={self.raw_length} tokens')
 
   def run_trunk(self, params, stack, keys):
     """The trunk's states of a stack, and the terms `{name: losses.Term}` that

@@ -33,6 +33,7 @@ class Objective(sequence_to_sequence.Rewriting):
   mean_noise_span_length: float = 3.0
 
   traced = ('noise_density', 'mean_noise_span_length')
+  span_fields = ('mean_noise_span_length',)
 
   def validate(self):
     checks.fraction(self, 'objective', 'noise_density', open_low=True)

@@ -33,6 +33,7 @@ class Objective(masked.Objective):
   group_length: int = 3
 
   traced = (*masked.Objective.traced, 'shuffle_rate')
+  span_fields = (*masked.Objective.span_fields, 'group_length')
 
   floor = base.BaseObjective.floor  # not that of masked LM
 

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ptm_jax.errors import ConfigError
 from ptm_jax.leaks import num_windows
-from tests.objectives.cases import LENGTH, NAMES, PACKINGS, case, prover
+from tests.objectives.cases import (LENGTH, NAMES, PACKINGS, bound, case,
+                                    prover)
 from tests.objectives.words import random_windows, show
 
 # Objectives that lose tokens, so that the window cannot be rebuilt: they show
@@ -66,3 +68,13 @@ def test_shapes_are_what_was_declared(name):
   for term in terms.values():
     assert term.nll.shape == term.weights.shape == term.targets.shape
     assert float(term.weight) == float(jnp.sum(term.weights)) > 0
+
+
+@pytest.mark.parametrize('name,field,value', [
+    ('masked', 'max_words', 20), ('span_boundary', 'max_words', 20),
+    ('permutation', 'max_span', 20), ('info_word', 'longest', 20),
+    ('info_word', 'mean_length', 20.0), ('word_structure', 'group_length', 20),
+    ('span_corruption', 'mean_noise_span_length', 20.0)])
+def test_a_span_longer_than_the_window_is_refused(name, field, value):
+  with pytest.raises(ConfigError, match=f'objective.{field}={value} is longer'):
+    bound(name, **{field: value})
