@@ -9,7 +9,7 @@ both questions, by its own classifier and by a linear probe on the frozen
 state of `[CLS]` (`ptm_jax/questions.py`). The text is long documents, such as
 books; the embedded corpus has none.
 
-Time: tiny 3 minutes on two busy cores with all its compilations.
+Time: tiny 12 minutes on two very busy cores with all its compilations.
 Result: tiny .58 on next sentences for a trunk of either question, .57
 untrained, and chance on order: 50 updates are too few.
 """

@@ -86,7 +86,7 @@ class Optimizer:
   """The optimizer and its schedule.
 
   Attributes:
-    name: 'adamw', 'adafactor', 'lion', 'muon' or 'sgd'.
+    name: 'adamw', 'adafactor', 'adagrad', 'lion', 'muon' or 'sgd'.
     learning_rate: at the schedule's peak.
     weight_decay: decoupled; not applied to norms, biases and position tables.
     b1, b2, eps: the optimizer's own moments and epsilon.
@@ -113,7 +113,7 @@ class Optimizer:
   def validate(self):
     """Raises ConfigError if a field has a value that cannot work."""
     checks.choices(self, 'optimizer', {
-        'name': ('adamw', 'adafactor', 'lion', 'muon', 'sgd'),
+        'name': ('adamw', 'adafactor', 'adagrad', 'lion', 'muon', 'sgd'),
         'schedule': ('constant', 'linear', 'cosine', 'inverse_sqrt', 'wsd')})
     checks.positive(self, 'optimizer', 'learning_rate', 'eps')
     checks.fraction(self, 'optimizer', 'b1', 'b2')

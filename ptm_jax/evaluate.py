@@ -68,7 +68,7 @@ def _summary(sums, objective, tokenizer):
     nll = totals.sum() / weight
     metrics[f'{term}/nll'] = nll
     metrics[f'{term}/nll_se'] = ratio_error(totals, weights)
-    metrics[f'{term}/constant_nll'] = entropy(targets)
+    metrics[f'{term}/constant_nll'] = objective.constant(term, targets)
     metrics[f'{term}/accuracy'] = np.concatenate(
         values['correct']).sum() / weight
     metrics[f'{term}/weight'] = weight
@@ -92,11 +92,3 @@ def ratio_error(totals, weights):
     return math.nan
   residuals = totals - totals.sum() / weight * weights
   return math.sqrt(n / (n - 1) * np.sum(residuals**2)) / weight
-
-
-def entropy(counts):
-  """Entropy of `counts`' distribution, in nats: the loss of the best constant
-  predictor, which knows the frequencies of the very targets it is scored on.
-  """
-  shares = counts[counts > 0] / counts.sum()
-  return float(-np.sum(shares * np.log(shares)))

@@ -11,8 +11,9 @@ import numpy as np
 
 from ptm_jax import posteriors
 from ptm_jax.data.windows import evaluation_batches
-from ptm_jax.evaluate import entropy, ratio_error
+from ptm_jax.evaluate import ratio_error
 from ptm_jax.leaks import random_windows
+from ptm_jax.losses import entropy
 from ptm_jax.step import evaluation_batch
 
 STANDARD_ERRORS = 4  # below the floor by more is no luck

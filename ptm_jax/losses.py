@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 # Logits held at once, in numbers: 2**22 float32 are 16 MiB, near a CPU's
 # last cache, and 8192 rows of a vocabulary of 512.
@@ -64,6 +65,14 @@ def plain():
     yield
   finally:
     _plain.reset(token)
+
+
+def entropy(counts):
+  """Entropy of `counts`' distribution, in nats: the loss of the best constant
+  predictor, which knows the frequencies of the very targets it is scored on.
+  """
+  shares = counts[counts > 0] / counts.sum()
+  return float(-np.sum(shares * np.log(shares)))
 
 
 def cross_entropy(features, table, bias, targets, weights):

@@ -201,6 +201,13 @@ def _muon(optimizer, hparams):
   return optax.chain(direction, optax.scale(-1.0))
 
 
+def _adagrad(optimizer, hparams):
+  """Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html; sums of
+  squares begin at 0, and b1 and b2 play no part."""
+  del hparams
+  return optax.scale_by_rss(0.0, optimizer.eps)
+
+
 def _sgd(optimizer, hparams):
   """Gradient descent with heavy-ball momentum b1; 0 is plain descent."""
   del optimizer
@@ -210,6 +217,7 @@ def _sgd(optimizer, hparams):
 _DIRECTIONS = {
     'adamw': _adamw,
     'adafactor': _adafactor,
+    'adagrad': _adagrad,
     'lion': _lion,
     'muon': _muon,
     'sgd': _sgd,

@@ -6,13 +6,13 @@ import types
 import numpy as np
 import pytest
 
-from ptm_jax import evaluate
+from ptm_jax import evaluate, losses
 
 
 def test_entropy_by_hand():
-  assert evaluate.entropy(np.array([1, 1])) == pytest.approx(math.log(2))
-  assert evaluate.entropy(np.array([0, 7, 0])) == 0
-  assert evaluate.entropy(np.array([2.0, 0, 1, 1])) == pytest.approx(
+  assert losses.entropy(np.array([1, 1])) == pytest.approx(math.log(2))
+  assert losses.entropy(np.array([0, 7, 0])) == 0
+  assert losses.entropy(np.array([2.0, 0, 1, 1])) == pytest.approx(
       1.5 * math.log(2))
 
 
@@ -21,7 +21,7 @@ def test_entropy_is_the_loss_of_the_best_constant_predictor():
   targets = np.repeat(np.arange(4), counts)
   def loss(predicted):
     return np.mean(-np.log(predicted[targets]))
-  best = evaluate.entropy(counts)
+  best = losses.entropy(counts)
   assert best == pytest.approx(loss(counts / counts.sum()))
   draw = np.random.default_rng(0)
   for _ in range(20):
@@ -89,13 +89,14 @@ def test_batches_are_joined_before_anything_is_divided():
       [sums([9.0, 0.0], [3.0, 0.0], [2, 0], [3, 0]), sums([8.], [3.], [0],
                                                           [0, 3])]]
   one, other = evaluate.evaluate(
-      Program(), STATE, batches, types.SimpleNamespace(likelihood='lm'),
+      Program(), STATE, batches, types.SimpleNamespace(
+      likelihood='lm', constant=lambda _, counts: losses.entropy(counts)),
       types.SimpleNamespace(piece_bytes=np.array([2, 5])))
   assert one == pytest.approx({
       'lm/nll': 15 / 6,
       'lm/nll_se': evaluate.ratio_error(np.array([2.0, 4.0, 9.0]),
                                         np.array([1.0, 2.0, 3.0])),
-      'lm/constant_nll': evaluate.entropy(np.array([4, 2])),
+      'lm/constant_nll': losses.entropy(np.array([4, 2])),
       'lm/accuracy': 3 / 6, 'lm/weight': 6,
       'bits_per_byte': 15 / math.log(2) / (4 * 2 + 2 * 5)})
   assert other['lm/nll'] == 2 and other['lm/accuracy'] == 0.25
@@ -104,11 +105,13 @@ def test_batches_are_joined_before_anything_is_divided():
 def test_only_a_likelihood_has_bits_per_byte_and_no_weight_no_score():
   batches = [[sums([2.0], [1.0], [1], [1, 0])]]
   scores, = evaluate.evaluate(
-      Program(), STATE, batches, types.SimpleNamespace(likelihood=None),
+      Program(), STATE, batches, types.SimpleNamespace(
+      likelihood=None, constant=lambda _, counts: losses.entropy(counts)),
       types.SimpleNamespace(piece_bytes=np.array([2, 5])))
   assert 'bits_per_byte' not in scores and scores['lm/nll'] == 2
   scores, = evaluate.evaluate(
       Program(), STATE, [[sums([0.0], [0.0], [0], [0, 0])]],
-      types.SimpleNamespace(likelihood='lm'),
+      types.SimpleNamespace(
+      likelihood='lm', constant=lambda _, counts: losses.entropy(counts)),
       types.SimpleNamespace(piece_bytes=np.array([2, 5])))
   assert scores == {}

@@ -25,8 +25,37 @@ class Table(nn.Module):
     return x + stack['offset'].astype(x.dtype) if 'offset' in stack else x
 
 
+class Pair(nn.Module):
+  """The two tables of GloVe, of words and of words as contexts.
+
+  Attributes:
+    model, vocab_size: as of `Table`.
+  """
+
+  model: object
+  vocab_size: int
+
+  def setup(self):
+    self.token_embedding = Embedding(self.model, self.vocab_size,
+                                     self.model.width)
+    self.context_embedding = Embedding(self.model, self.vocab_size,
+                                       self.model.width)
+
+  def both(self, stack):
+    """The vectors of a stack's `inputs`, each `[batch, length, width]`."""
+    offset = stack.get('offset', 0)
+    return (self.token_embedding(stack['inputs']) + offset,
+            self.context_embedding(stack['inputs']) + offset)
+
+  def __call__(self, stack, keys=None):
+    """Their sum (Pennington et al. 2014, section 4.2)."""
+    del keys
+    words, contexts = self.both(stack)
+    return words + contexts
+
+
 class Contexts(nn.Module):
-  """The second table of word2vec, of tokens as contexts, which begins at 0.
+  """A table that begins at 0: of tokens as contexts, in word2vec.
   """
 
   model: object

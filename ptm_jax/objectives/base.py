@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ptm_jax import config
+from ptm_jax import config, losses
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
 from ptm_jax.models.encoder_decoder import EncoderDecoder
@@ -189,6 +189,13 @@ class BaseObjective(reading.Reader, config.Component):
     term's predictions; a term whose floor is not known is left out."""
     del law, batch
     return {}
+
+  def constant(self, term, counts):
+    """The least loss of a `term` for one who answers the same every time, in
+    nats a prediction, by how often (float `[vocab]`) each target is asked
+    for."""
+    del term
+    return losses.entropy(counts)
 
   # --- shared machinery -----------------------------------------------------
 

@@ -13,15 +13,14 @@ import numpy as np
 
 from ptm_jax import checks, losses
 from ptm_jax.data.annotations import word_frequency
-from ptm_jax.data.flags import WORD_START
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.table import Contexts
-from ptm_jax.objectives import base
+from ptm_jax.objectives import base, word_table
 from ptm_jax.rng import stream
 
 
 @dataclasses.dataclass
-class Objective(base.BaseObjective):
+class Objective(word_table.WordTable):
   """Skip-gram or CBOW with negative sampling, on the words of a window.
 
   A frequent word is dropped, with chance 1 - sqrt(subsample / f) for a
@@ -51,7 +50,6 @@ class Objective(base.BaseObjective):
   subsample: float = 1e-3
   group: int = 8
 
-  forms = ('embedding',)
   traced = ('subsample',)
 
   def validate(self):
@@ -72,9 +70,6 @@ class Objective(base.BaseObjective):
   def make_numbers(self):
     return {'subsample': np.float32(self.subsample)}
 
-  def lengths(self):
-    return {'inputs': self.raw_length}
-
   def coefficients(self):
     return {self.architecture: 1.0 + self.negatives}
 
@@ -90,14 +85,7 @@ class Objective(base.BaseObjective):
   def noise(self, key, arranged):
     tokens, segments = arranged['tokens'], arranged['segment_ids']
     length = tokens.shape[0]
-    real = segments > 0
-    starts = real & ((arranged['flags'] & WORD_START > 0)
-                     | (jnp.arange(length) == 0))
-    # Words are numbered from 0; padding belongs to none.
-    words = jnp.where(real, jnp.cumsum(starts) - 1, length)
-    first = jnp.nonzero(starts, size=length, fill_value=length)[0]
-    exists = first < length
-    first = jnp.minimum(first, length - 1)
+    words, first, exists = word_table.words_of(arranged)
     frequency = jnp.exp2(-arranged['frequency'][first].astype(jnp.float32)
                          / word_frequency.STEP)
     kept = exists & (jax.random.uniform(stream(key, 'drop'), (length,))
@@ -114,13 +102,12 @@ class Objective(base.BaseObjective):
     return {
         'inputs': tokens, 'segment_ids': segments,
         'positions': arranged['positions'],
-        'words': words.astype(jnp.int32),
-        'first': first.astype(jnp.int32),
+        'words': words, 'first': first,
         'rarity': jnp.where(exists, frequency**-0.25, 0.0),
         'neighbours': jnp.minimum(neighbours, length - 1).astype(jnp.int32),
         'weights': (kept[:, None] & inside
                     & (jnp.abs(steps) <= reach[:, None])).astype(jnp.float32),
-        'noise': real & ~kept[jnp.minimum(words, length - 1)],
+        'noise': (segments > 0) & ~kept[jnp.minimum(words, length - 1)],
     }
 
   def _pairs(self, batch):
@@ -134,10 +121,10 @@ class Objective(base.BaseObjective):
   # --- told from others -----------------------------------------------------
 
   def loss(self, keys, params, batch):
-    vectors = _sums(self.trunk().apply(
+    vectors = word_table.sums(self.trunk().apply(
         {'params': params['trunk']}, base.stack_of(batch), keys),
                     batch['words'])
-    others = _sums(self._contexts().apply(
+    others = word_table.sums(self._contexts().apply(
         {'params': params['contexts']}, batch['inputs']), batch['words'])
     pairs = self._pairs(batch)
     right, weights = batch['neighbours'], pairs
@@ -207,22 +194,6 @@ class Objective(base.BaseObjective):
   def exempt(self, batch):
     return {self.architecture: None}  # it is asked of words that it is shown
 
-  # --- a trunk without layers -----------------------------------------------
-
-  def attention(self, params, windows):
-    return [], jax.vmap(self.read)(windows)['inputs']
-
-  def all_features(self, params, windows):
-    states, real = self.features(params, windows)
-    return [states], real
-
-
-def _sums(vectors, words):
-  """The sum of each word's pieces: `[batch, words, width]`."""
-  length = words.shape[1]
-  return jax.vmap(lambda row, index: jax.ops.segment_sum(
-      row, index, num_segments=length + 1))(vectors, words)[:, :-1]
-
 
 def _names(batch):
   """A hash of each word's ids, uint32 `[batch, words]`."""
@@ -232,4 +203,4 @@ def _names(batch):
   place = (jnp.arange(words.shape[1])[None] - first).astype(jnp.uint32)
   mixed = (batch['inputs'].astype(jnp.uint32) + 1) * jnp.uint32(2654435761)
   mixed = (mixed ^ (mixed >> 15)) * (2 * place + 1)
-  return _sums(mixed[..., None], words)[..., 0]
+  return word_table.sums(mixed[..., None], words)[..., 0]

@@ -23,6 +23,7 @@ EXEMPT = {**{name: {name} for name in (
           'substituted_token': {'detection'},
           'shuffled_token': {'detection'},
           'schedule': {'masked_mlm'}, 'word2vec': {'cbow'},
+          'glove': {'glove'},
           'sum': {'mlm', 'next_sentence'},
           'capitalisation': {'capitalisation'},
           'token_document': {'token_document'},

@@ -9,6 +9,8 @@ _SPECIAL = {'.': 0, '<s>': 1, '</s>': 2, '[M]': 4, '[CLS]': 5, '[SEP]': 6,
             '<X>': VOCABULARY.size - 1, '<Y>': VOCABULARY.size - 2,
             '<Z>': VOCABULARY.size - 3}
 
+PLANES = ('frequency', *(f'cooccurrence_{d}' for d in range(1, 11)))
+
 
 def ids(text):
   """'a b [M]' -> int32 ids; '.' is padding."""
@@ -65,14 +67,16 @@ def _sentences(text):
 def random_windows(count, length, segments=1, padding=0, seed=0):
   """A batch of random windows, `segments` documents each, padded at the end;
   two tokens in three start a word, and a third of these a sentence. Each
-  brings a partner of one document, and the plane of words' frequencies.
+  brings a partner of one document, and the planes of words' frequencies and of
+  pairs' counts.
   """
   windows = _random_texts(count, length, segments, padding, seed)
   partners = _random_texts(count, length, 1, 0, seed + 1000)
   for one in windows, partners:
-    one['frequency'] = (4 * (one['tokens'] % 24)).astype(np.uint8)
+    for field in PLANES:
+      one[field] = (4 * (one['tokens'] % 24)).astype(np.uint8)
   return {**windows, **{f'partner_{name}': partners[name] for name in (
-      'tokens', 'segment_ids', 'flags', 'frequency')}}
+      'tokens', 'segment_ids', 'flags', *PLANES)}}
 
 
 def _random_texts(count, length, segments, padding, seed):

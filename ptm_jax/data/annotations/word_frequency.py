@@ -25,7 +25,7 @@ class Annotator(config.Component):
 
   def annotate(self, prepared, corpus):
     """A plane for each split."""
-    words, counts = np.unique(_words(prepared.stores['train']),
+    words, counts = np.unique(hashes_of(prepared.stores['train']),
                               return_counts=True)
     known, total = dict(zip(words, counts)), counts.sum()
     found = {}
@@ -33,26 +33,26 @@ class Annotator(config.Component):
       if not store.num_tokens:
         found[split] = np.zeros(0, np.uint8)
         continue
-      hashes, inverse = np.unique(_words(store), return_inverse=True)
+      hashes, inverse = np.unique(hashes_of(store), return_inverse=True)
       often = np.asarray([known.get(one, 1) for one in hashes])
       numbers = np.clip(np.round(-STEP * np.log2(often / total)), 0, 255)
-      lengths = np.diff(np.append(_starts(store), store.num_tokens))
+      lengths = np.diff(np.append(starts_of(store), store.num_tokens))
       found[split] = np.repeat(numbers[inverse], lengths).astype(np.uint8)
     return found
 
 
-def _starts(store):
+def starts_of(store):
   """The first token of each word."""
   first = np.asarray(store.flags[:store.num_tokens]) & WORD_START > 0
   first[:1] = True
   return np.flatnonzero(first)
 
 
-def _words(store):
+def hashes_of(store):
   """A hash of each word's ids, uint64, in the order of the text."""
   if not store.num_tokens:
     return np.zeros(0, np.uint64)
-  starts = _starts(store)
+  starts = starts_of(store)
   ids = np.asarray(store.ids[:store.num_tokens], np.uint64)
   place = np.arange(len(ids)) - np.repeat(
       starts, np.diff(np.append(starts, len(ids))))
