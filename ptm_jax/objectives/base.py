@@ -121,11 +121,7 @@ class BaseObjective(reading.Reader, config.Component):
     return arrange.plain(window)
 
   def noise(self, key, arranged):
-    """Corrupts one arranged example.
-
-    Args:
-      key: this example's key for noise.
-      arranged: what `arrange` returned.
+    """Corrupts what `arrange` returned, with this example's key for noise.
 
     Returns:
       A dict of arrays: inputs, targets, weights, the attention structure's
@@ -191,9 +187,8 @@ class BaseObjective(reading.Reader, config.Component):
     return {}
 
   def constant(self, term, counts):
-    """The least loss of a `term` for one who answers the same every time, in
-    nats a prediction, by how often (float `[vocab]`) each target is asked
-    for."""
+    """The loss of the best constant answer to a `term`, by how often (float
+    `[vocab]`) each target is asked for."""
     del term
     return losses.entropy(counts)
 
