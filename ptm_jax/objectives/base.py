@@ -187,9 +187,7 @@ class BaseObjective(reading.Reader, config.Component):
     return {}
 
   def constant(self, term, counts):
-    """The loss of the best constant answer to a `term`, by how often (float
-    `[vocab]`) each target is asked for."""
-    del term
+    """Loss of a `term`'s best constant, by the targets' counts `[vocab]`."""
     return losses.entropy(counts)
 
   # --- shared machinery -----------------------------------------------------
