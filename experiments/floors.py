@@ -19,10 +19,12 @@ Result: autoregressive 98.8 % of the possible gain, masked 94.9 %, the least
 
 from ptm_jax import config, presets
 from ptm_jax.data.corpora import source
-from ptm_jax.objectives import (autoregressive, bidirectional_lm, fragment,
-                                masked, masked_next_token, permutation,
+from ptm_jax.objectives import (autoregressive, bidirectional_lm,
+                                blank_infilling, fragment, iid_denoising,
+                                masked, masked_diffusion, masked_next_token,
+                                mixture_of_denoisers, permutation,
                                 permuted_masked, prefix_lm, span_boundary,
-                                unilm)
+                                span_corruption, unilm)
 
 _MASKS = {'mask_share': 1.0, 'random_share': 0.0}
 
@@ -57,7 +59,12 @@ def get_config(arg=None):
       'permuted_masked': permuted_masked.Objective(**_MASKS),
       'unilm': unilm.Objective(**_MASKS),
       'masked_next_token': masked_next_token.Objective(**_MASKS),
-      'fragment': fragment.Objective(**_MASKS)}, seeds=(0,))
+      'fragment': fragment.Objective(**_MASKS),
+      'span_corruption': span_corruption.Objective(),
+      'iid_denoising': iid_denoising.Objective(),
+      'mixture_of_denoisers': mixture_of_denoisers.Objective(),
+      'blank_infilling': blank_infilling.Objective(),
+      'masked_diffusion': masked_diffusion.Objective()}, seeds=(0,))
 
 
 if __name__ == '__main__':
