@@ -20,11 +20,11 @@ Result: autoregressive 98.8 % of the possible gain, masked 94.9 %, the least
 from ptm_jax import config, presets
 from ptm_jax.data.corpora import source
 from ptm_jax.objectives import (autoregressive, bidirectional_lm,
-                                blank_infilling, fragment, iid_denoising,
-                                masked, masked_diffusion, masked_next_token,
-                                mixture_of_denoisers, permutation,
-                                permuted_masked, prefix_lm, span_boundary,
-                                span_corruption, unilm)
+                                blank_infilling, fill_in_the_middle, fragment,
+                                iid_denoising, masked, masked_diffusion,
+                                masked_next_token, mixture_of_denoisers,
+                                permutation, permuted_masked, prefix_lm,
+                                span_boundary, span_corruption, unilm)
 
 _MASKS = {'mask_share': 1.0, 'random_share': 0.0}
 
@@ -64,6 +64,7 @@ def get_config(arg=None):
       'iid_denoising': iid_denoising.Objective(),
       'mixture_of_denoisers': mixture_of_denoisers.Objective(),
       'blank_infilling': blank_infilling.Objective(),
+      'fill_in_the_middle': fill_in_the_middle.Objective(),
       'masked_diffusion': masked_diffusion.Objective()}, seeds=(0,))
 
 

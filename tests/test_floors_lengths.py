@@ -17,7 +17,7 @@ LENGTH = 5
 TEXTS = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
 
 
-def noises(objective, chance, keys=4000):
+def noises(objective, chance, keys=6000):
   """All noises that a window can get, as batches of all `TEXTS` and chances.
 
   Args:
@@ -26,7 +26,7 @@ def noises(objective, chance, keys=4000):
       factor that what is seen tells.
     keys: draws; as many as find every noise.
   """
-  probe = windows(np.arange(LENGTH)[None])
+  probe = windows(40 + np.arange(LENGTH)[None])  # neither text nor marks
   probe = {name: np.asarray(value[0], np.int32)
            for name, value in probe.items()}
   draw = jax.jit(jax.vmap(objective.corrupt, (0, None)))
@@ -104,7 +104,23 @@ def of_tokens(example):
   return .4 ** hidden * .6 ** (LENGTH - hidden)
 
 
+def of_cuts(example):
+  """Cut by a chance of .5 at two places, a fourth as suffix, prefix, middle."""
+  prefix, suffix, middle = VOCABULARY.mark_id(np.arange(3)).tolist()
+  ids = example['targets'].tolist()
+  if ids[0] != prefix:
+    return .5
+  first = ids.index(suffix) - 1
+  behind = ids.index(middle) - ids.index(suffix) - 1
+  drawn = [sorted(cuts) for cuts in itertools.product(
+      range(LENGTH + 1), repeat=2)]
+  in_order = drawn.count([first, LENGTH - behind])
+  moved = sum(cuts[1] == LENGTH - behind for cuts in drawn) * (first == 0)
+  return .5 * (.75 * in_order + .25 * moved) / len(drawn)
+
+
 @pytest.mark.parametrize('name,form,fields,chance', [
+    ('fill_in_the_middle', 'auto', {'rate': .5, 'spm_share': .25}, of_cuts),
     ('span_corruption', 'auto',
      {'noise_density': .6, 'mean_noise_span_length': 1.5}, equally),
     ('blank_infilling', 'auto', {'rate': .5, 'mean_span': .9}, of_blanks),
