@@ -27,7 +27,7 @@ class Objective(sentences.SentenceLevel):
   partner = 'other_document'
 
   def origins(self):
-    return [((0, 1), False), ((0, 1), True)]
+    return [((0, 1), None), ((0, 1), 'apart')]
 
   def compose(self, key, window):
     part, follows, room = sentences.halves(stream(key, 'cut'), window)

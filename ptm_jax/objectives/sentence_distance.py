@@ -8,7 +8,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from ptm_jax.objectives import base, sentences
+from ptm_jax.objectives import sentences
 from ptm_jax.rng import stream
 
 
@@ -25,10 +25,11 @@ class Objective(sentences.SentenceLevel):
   term = 'sentence_distance'
   partner = 'other_document'
 
-  floor = base.BaseObjective.floor  # how much stands between is not told
-
   def num_classes(self):
     return 3
+
+  def origins(self):
+    return [((0, 1), None), ((0, 1), 'behind'), ((0, 1), 'apart')]
 
   def compose(self, key, window):
     part, count = sentences.cut(stream(key, 'cut'), window, 3)

@@ -32,7 +32,7 @@ class Objective(sentences.SentenceLevel):
   term = 'sentence_order'
 
   def origins(self):
-    return [((0, 1), False), ((1, 0), False)]
+    return [((0, 1), None), ((1, 0), None)]
 
   def compose(self, key, window):
     part, count = sentences.cut(stream(key, 'cut'), window, 2,

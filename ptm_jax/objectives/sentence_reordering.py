@@ -46,7 +46,7 @@ class Objective(sentences.SentenceLevel):
 
   def origins(self):
     orders, _ = _orders(self.max_parts)
-    return [(tuple(np.argsort(order[order < self.max_parts])), False)
+    return [(tuple(np.argsort(order[order < self.max_parts])), None)
             for order in orders]
 
   def compose(self, key, window):

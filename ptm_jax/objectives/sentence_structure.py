@@ -29,7 +29,7 @@ class Objective(sentences.SentenceLevel):
     return 3
 
   def origins(self):
-    return [((0, 1), False), ((1, 0), False), ((0, 1), True)]
+    return [((0, 1), None), ((1, 0), None), ((0, 1), 'apart')]
 
   def compose(self, key, window):
     part, follows, room = sentences.halves(stream(key, 'cut'), window)

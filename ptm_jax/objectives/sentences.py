@@ -51,8 +51,8 @@ class SentenceLevel(base.BaseObjective):
 
     Returns:
       A list of pairs: the places of the parts in the order in which they
-      stood in one document, and whether the second is from elsewhere in
-      another document instead.
+      stood in one document, and where the second was instead: 'apart', in
+      another document, 'behind', at the end with text in between, or None.
     """
     raise NotImplementedError
 
@@ -66,6 +66,8 @@ class SentenceLevel(base.BaseObjective):
     parts, label, asked = self.compose(key, window)
     return {**joined(parts, self.lengths()['inputs'], self.vocabulary),
             'label': label[None].astype(jnp.int32),
+            'total': jnp.sum(arrange.longest_document(window['segment_ids']))[
+                None],
             'asked': asked[None].astype(jnp.float32)}
 
   def noise(self, key, arranged):
@@ -74,7 +76,8 @@ class SentenceLevel(base.BaseObjective):
             'noise': jnp.zeros(arranged['tokens'].shape, bool),
             'weights': arranged['asked'],
             **{name: arranged[name] for name in (
-                'segment_ids', 'positions', 'token_types', 'label', 'asked')}}
+                'segment_ids', 'positions', 'token_types', 'label', 'asked',
+                'total')}}
 
   def networks(self):
     length = self.lengths()['inputs']
@@ -109,13 +112,15 @@ class SentenceLevel(base.BaseObjective):
     part = np.where(shown >= 0, np.cumsum(separators, 1), -1)
     count = separators.sum(1)
     scores = np.full((len(shown), self.num_classes()), -np.inf)
-    for label, (order, apart) in enumerate(self.origins()):
+    total = np.asarray(batch['total'])[:, 0]
+    for label, (order, where) in enumerate(self.origins()):
       rank = np.argsort(order)[np.clip(part, 0, len(order) - 1)]
       places = np.argsort(np.where(shown < 0, len(order), rank), 1,
                           kind='stable')
       text, rank = ideal.at(shown, places), ideal.at(rank, places)
-      chance = (_of_two(law, text, rank) if apart
-                else law.log_likelihood(text))
+      chance = (_of_two(law, text, rank, total) if where == 'apart' else
+                _with_a_gap(law, text, rank, total) if where == 'behind' else
+                law.log_likelihood(text))
       scores[:, label] = np.where(count == len(order), chance, -np.inf)
     scores[count == 0] = 0  # padding
     chances = np.exp(scores - scores.max(1, keepdims=True))
@@ -132,27 +137,40 @@ class SentenceLevel(base.BaseObjective):
             'positions': arranged['positions']}
 
 
-def _of_two(law, text, part):
+def _of_two(law, text, part, total):
   """ln p of parts 0 and 1 of texts, the second from another document.
 
   Args:
     law: of the source.
     text: int `[batch, length]`, -1 where it is over.
     part: int `[batch, length]`.
+    total: int `[batch]`, tokens of a document.
   """
   first = law.log_likelihood(np.where(part == 0, text, -1))
-  # Where the first part stood there is other text, or less of it.
-  second = np.where(part == 1, text, -1)
+  # Where the first part stood there is other text, or less or more of it.
   before = np.sum((part == 0) & (text >= 0), 1)
-  chances, index = [], np.arange(text.shape[1])
-  for skipped in range(0, text.shape[1], law.sentence_length):
-    moved = index + np.maximum(before - skipped, 0)[:, None]
-    moved = np.where(moved < text.shape[1], ideal.at(
-        second, np.minimum(moved, text.shape[1] - 1)), -1)
-    chances.append(np.where(skipped <= before, law.log_likelihood(moved),
-                            -np.inf))
-  places = 1 + before // law.sentence_length
-  return first + np.logaddexp.reduce(chances) - np.log(places)
+  room = total - np.sum((part == 1) & (text >= 0), 1)
+  chances = [np.where(skipped <= room, law.log_likelihood(
+      _moved(text, part, skipped - before)), -np.inf)
+             for skipped in range(0, text.shape[1], law.sentence_length)]
+  return first + np.logaddexp.reduce(chances) - np.log(
+      1 + room // law.sentence_length)
+
+
+def _with_a_gap(law, text, part, total):
+  """As `_of_two`, the second part at the end of the same document, with text
+  between the two."""
+  gap = total - np.sum(text >= 0, 1)
+  apart = np.maximum(np.where(part == 0, text, -1), _moved(text, part, gap))
+  return np.where(gap > 0, law.log_likelihood(apart), -np.inf)
+
+
+def _moved(text, part, by):
+  """Part 1 of texts alone, `by [batch]` places to the right."""
+  index = np.arange(text.shape[1]) - by[:, None]
+  inside = (index >= 0) & (index < text.shape[1])
+  return np.where(inside, ideal.at(
+      np.where(part == 1, text, -1), np.where(inside, index, 0)), -1)
 
 
 def cut(key, window, count, whole=False):
