@@ -1,13 +1,15 @@
 """Tokens a second of cached generation, beside Hugging Face transformers.
 
-  python benchmarks/generation.py [--rounds=8]
+  python benchmarks/generation.py [--rounds=8] [--threads=2]
 
 A GPT-2 of 4 layers of width 256 and 8192 ids continues 8 prompts of 32 tokens
-by 96, greedily, in float32 on two threads; both keep keys and values. Weights
-are random, and no text ends early. Turns alternate; the ratio is of medians.
-Needs the extra `peers`.
+by 96, greedily, in float32; both keep keys and values. Weights are random, and
+no text ends early. Turns alternate; the ratio is of medians. On a machine that
+does other work use one thread: those of PyTorch wait for each other after every
+product. Needs the extra `peers`.
 """
 
+import os
 import sys
 
 import numpy as np
@@ -50,11 +52,11 @@ def ours():
   turns.serve(step)
 
 
-def theirs():
+def theirs(threads):
   """transformers on PyTorch, without gradients."""
   import torch
   import transformers
-  torch.set_num_threads(2)
+  torch.set_num_threads(threads)
   model = transformers.GPT2LMHeadModel(transformers.GPT2Config(
       vocab_size=VOCABULARY, n_positions=256, n_embd=256, n_layer=4, n_head=4,
       bos_token_id=1, eos_token_id=None, pad_token_id=0)).eval()
@@ -68,8 +70,8 @@ def theirs():
   turns.serve(step)
 
 
-def main(rounds):
-  workers = {name: turns.Worker(__file__, name)
+def main(rounds, threads):
+  workers = {name: turns.Worker(__file__, name, f'--threads={threads}')
              for name in ('ours', 'theirs')}
   medians, _ = turns.interleave(workers, rounds)
   for name, worker in workers.items():
@@ -78,11 +80,18 @@ def main(rounds):
   print(f'ratio   {medians["theirs"] / medians["ours"]:8.2f}')
 
 
+def _number(name, default):
+  return next((int(one.partition('=')[2]) for one in sys.argv
+               if one.startswith(f'--{name}=')), default)
+
+
 if __name__ == '__main__':
+  count = _number('threads', 2)
+  # XLA has as many threads as there are cores that it may run on.
+  os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
   if 'ours' in sys.argv:
     ours()
   elif 'theirs' in sys.argv:
-    theirs()
+    theirs(count)
   else:
-    main(next((int(one.partition('=')[2]) for one in sys.argv
-               if one.startswith('--rounds=')), 8))
+    main(_number('rounds', 8), count)
