@@ -17,6 +17,11 @@ from ptm_jax.generation.writing import Writer
 from tests.objectives.words import VOCABULARY, ids
 from tests.test_generation import run_of, uncached_scores
 
+# So few that `</s>` is often the likeliest, or the next.
+LETTERS = ids('a b c').tolist()
+ALLOWED = np.zeros(VOCABULARY.size, bool)
+ALLOWED[LETTERS] = True
+PROMPTS = ['ab', 'x', 'qrst', 'b', 'cc', 'hello', 'zyx', 'mm', 'p', 'no']
 FORMS = [('autoregressive', 'decoder'), ('prefix_lm', 'prefix'),
          ('translation', 'encoder_decoder'), ('translation', 'prefix')]
 
@@ -24,10 +29,12 @@ FORMS = [('autoregressive', 'decoder'), ('prefix_lm', 'prefix'),
 @pytest.mark.parametrize('name,form', FORMS)
 def test_one_candidate_is_greedy(name, form):
   run = run_of(name, form)
-  prompts = ['abcde', 'x', 'qrst', 'b', 'cc']
-  found, _ = Searcher(run, Search(width=1)).write(prompts, 7)
-  greedy = np.stack(list(Writer(run, Sampling(temperature=0)).write(
-      prompts, 7)), 1)
+  searcher = Searcher(run, Search(width=1))
+  writer = Writer(run, Sampling(temperature=0))
+  searcher._allowed = writer._allowed = searcher._allowed & jnp.asarray(
+      ALLOWED | (np.arange(VOCABULARY.size) == VOCABULARY.eos_id))
+  found, _ = searcher.write(PROMPTS, 7)
+  greedy = np.stack(list(writer.write(PROMPTS, 7)), 1)
   assert found[:, :greedy.shape[1]].tolist() == greedy.tolist()
   assert not found[:, greedy.shape[1]:].any()
 
@@ -36,14 +43,14 @@ def test_one_candidate_is_greedy(name, form):
 @pytest.mark.parametrize('name,form', [FORMS[0], FORMS[2]])
 def test_all_candidates_are_all_texts(name, form, penalty):
   run, tokens = run_of(name, form, seed=1), 3
-  letters = ids('a b c').tolist()
-  allowed = np.zeros(VOCABULARY.size, bool)
-  allowed[letters] = True
-  texts = list(itertools.product(letters, repeat=tokens))
+  # Unsure of the first token, so that greedy writing misses the best text.
+  run.params['trunk']['token_embedding']['embedding'] /= 4
+  allowed = ALLOWED.copy()
+  texts = list(itertools.product(LETTERS, repeat=tokens))
   if run.objective.writes_end:
     allowed[VOCABULARY.eos_id] = True
     texts += [(*text, VOCABULARY.eos_id) for length in range(tokens)
-              for text in itertools.product(letters, repeat=length)]
+              for text in itertools.product(LETTERS, repeat=length)]
   search = Search(width=len(texts), length_penalty=penalty)
   searcher = Searcher(run, search)
   searcher._allowed = jnp.asarray(allowed)
@@ -59,12 +66,14 @@ def test_all_candidates_are_all_texts(name, form, penalty):
       total += float(logs[key][token])
     return total / ((5 + len(text)) / 6) ** penalty
 
-  prompts = ['ab', 'x']
-  found, scores = searcher.write(prompts, tokens)
-  for row, prompt in enumerate(prompts):
+  found, scores = searcher.write(PROMPTS, tokens)
+  greedy = []
+  for row, prompt in enumerate(PROMPTS):
     best = max(texts, key=lambda text, prompt=prompt: score(prompt, text))
     assert tuple(one for one in found[row].tolist() if one) == best
     assert scores[row] == pytest.approx(score(prompt, best), rel=1e-4)
+    greedy.append(best[0] == np.argmax(logs[prompt, ()]))
+  assert not all(greedy)
 
 
 @pytest.mark.slow
