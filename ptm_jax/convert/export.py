@@ -169,7 +169,7 @@ def write(run, made, target, say=print, source=None, pooling=False):
 
   def array_of(entry):
     # Of a jax array on a CPU this is no copy.
-    return entry.to_published([
+    return entry, entry.to_published([
         np.asarray(jax.device_get(made.params[leaf.path]))
         for leaf in entry.leaves], dtype)
 
@@ -177,8 +177,7 @@ def write(run, made, target, say=print, source=None, pooling=False):
     shapes = {entry.name: (entry.shape, dtype) for entry in made.entries}
     with progress.bar('converting', 'MB') as add:
       def arrays():
-        for entry in made.entries:
-          array = array_of(entry)
+        for entry, array in tensors.ahead(array_of, made.entries):
           add(array.nbytes / 1e6)
           yield entry.name, array
       tensors.write(folder, shapes, arrays())

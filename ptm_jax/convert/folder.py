@@ -118,4 +118,6 @@ def same(one, other):
 
 
 def _bits(array):
-  return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+  flat = np.ascontiguousarray(array).reshape(-1)
+  # As few numbers as can be: a comparison makes a byte of each.
+  return flat.view(np.uint64 if flat.nbytes % 8 == 0 else np.uint8)

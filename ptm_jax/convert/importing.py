@@ -25,12 +25,14 @@ def write(one, target, say=print):
     shapes = {leaf.path: (leaf.shape, dtype)
               for entry in one.entries for leaf in entry.leaves}
     with progress.bar('converting', 'MB') as add:
+      def turned(entry):
+        return entry, entry.to_ours(one.read(entry))
+
       def arrays():
-        for entry in one.entries:
-          array = one.read(entry)
-          add(array.nbytes / 1e6)
-          yield from zip((leaf.path for leaf in entry.leaves),
-                         entry.to_ours(array), strict=True)
+        for entry, parts in tensors.ahead(turned, one.entries):
+          add(sum(part.nbytes for part in parts) / 1e6)
+          yield from zip((leaf.path for leaf in entry.leaves), parts,
+                         strict=True)
       tensors.write(folder, shapes, arrays())
     _verify(one, tensors.Tensors(folder))
     workdir.write_json(folder / 'config.json', workdir.record(
@@ -46,13 +48,14 @@ def write(one, target, say=print):
 
 def _verify(one, written):
   """What was written must turn again into what was read."""
+  def both(entry):
+    array = one.read(entry)
+    return entry, array, entry.to_published(
+        [written.read(leaf.path) for leaf in entry.leaves], array.dtype)
+
   with progress.bar('verifying', 'MB') as add:
-    for entry in one.entries:
-      if entry.constant is not None:
-        continue
-      array = one.read(entry)
-      back = entry.to_published(
-          [written.read(leaf.path) for leaf in entry.leaves], array.dtype)
+    for entry, array, back in tensors.ahead(both, [
+        entry for entry in one.entries if entry.constant is None]):
       if not folders.same(np.asarray(back), array):
         raise CheckpointError(
             f'{entry.name} does not come back as it was: '

@@ -1,5 +1,6 @@
 """Tensors in a folder of safetensors: read one by one, written in a stream."""
 
+import concurrent.futures
 import json
 import math
 import os
@@ -38,7 +39,7 @@ class Tensors:
 
   def __init__(self, folder, file=NAME):
     self.folder = pathlib.Path(folder)
-    self._files, self.shapes = {}, {}
+    self._places, self.shapes = {}, {}
     files = _listed(self.folder) if file == NAME else {file: None}
     for file, names in files.items():
       opened = _open(self.folder / file)
@@ -47,13 +48,40 @@ class Tensors:
         raise CheckpointError(
             f'{self.folder / file} does not hold what {_INDEX} says: '
             f'{_some(found ^ names)} is in one of them alone')
+      start, header = _header(self.folder / file)
       for name in found:
-        self._files[name] = opened
+        self._places[name] = (self.folder / file,
+                              start + header[name]['data_offsets'][0])
         self.shapes[name] = _shape(opened, name, self.folder / file)
 
   def read(self, name):
-    """One tensor, a numpy array."""
-    return self._files[name].get_tensor(name)
+    """One tensor, a numpy array; straight into its place, which the library
+    does in twice the time."""
+    path, start = self._places[name]
+    shape, dtype = self.shapes[name]
+    array = np.empty(shape, dtype)
+    with open(path, 'rb', buffering=0) as file:
+      file.seek(start)
+      left = memoryview(array.reshape(-1).view(np.uint8))
+      while len(left):
+        count = file.readinto(left)
+        if not count:
+          raise CheckpointError(f'{path} ended early: it was changed')
+        left = left[count:]
+    return array
+
+
+def ahead(function, items):
+  """`function` of each item, in order; the next is computed meanwhile."""
+  with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    coming = None
+    for item in items:
+      following = pool.submit(function, item)
+      if coming is not None:
+        yield coming.result()
+      coming = following
+    if coming is not None:
+      yield coming.result()
 
 
 def found(folder):
@@ -96,6 +124,14 @@ def _open(path):
     raise CheckpointError(f'{path} is missing') from error
   except (safetensors.SafetensorError, OSError, ValueError) as error:
     raise CheckpointError(f'{path} is damaged: {str(error)[:100]}') from error
+
+
+def _header(path):
+  """Where a file's data begins, and its header, which the library has found
+  to be sound."""
+  with open(path, 'rb') as file:
+    size, = struct.unpack('<Q', file.read(8))
+    return 8 + size, json.loads(file.read(size))
 
 
 def _shape(opened, name, path):
