@@ -25,7 +25,7 @@ setup(
     packages=find_packages(include=['ptm_jax', 'ptm_jax.*']),
     install_requires=[
         'jax>=0.10,<0.12', 'flax>=0.12,<0.13', 'optax>=0.2.8,<0.3',
-        'orbax-checkpoint>=0.12,<0.13', 'sentencepiece>=0.2.1,<0.3',
+        'orbax-checkpoint>=0.12,<0.13', 'sentencepiece>=0.2.3,<0.3',
         'absl-py>=2.1', 'ml_collections>=1.1', 'grain>=0.2.18,<0.3',
         'safetensors>=0.5', 'matplotlib>=3.9', 'tensorboardX>=2.6.4',
         # Published vocabularies are read and written as they are by the field.

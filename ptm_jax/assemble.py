@@ -17,8 +17,7 @@ from ptm_jax.compile import compile_program
 from ptm_jax.config import Experiment
 from ptm_jax.data import planes
 from ptm_jax.data.flags import DOCUMENT_START, SENTENCE_START
-from ptm_jax.data.prepare import Prepared, prepare
-from ptm_jax.data.vocabulary import Vocabulary
+from ptm_jax.data.prepare import Prepared, expected_vocabulary, prepare
 from ptm_jax.data.windows import Windows
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
@@ -131,7 +130,7 @@ def _bind_early(experiment):
   for annotator in experiment.objective.raw_fields().values():
     annotator.check(experiment.corpus)
   experiment.objective.bind(
-      experiment.model, Vocabulary(experiment.tokenizer.vocab_size),
+      experiment.model, expected_vocabulary(experiment.tokenizer),
       experiment.data.raw_length)
 
 

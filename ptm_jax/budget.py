@@ -17,7 +17,7 @@ from flax.core import meta
 
 from ptm_jax import checks
 from ptm_jax.config import Optimizer
-from ptm_jax.data.vocabulary import Vocabulary
+from ptm_jax.data.prepare import expected_vocabulary
 from ptm_jax.errors import ConfigError
 from ptm_jax.step import (evaluation_batch, make_evaluation_step, make_hparams,
                           make_init)
@@ -224,7 +224,7 @@ def print_table(experiments):
   rows = {}
   for name, experiment in experiments.items():
     objective = experiment.objective.bind(
-        experiment.model, Vocabulary(experiment.tokenizer.vocab_size),
+        experiment.model, expected_vocabulary(experiment.tokenizer),
         experiment.data.raw_length)
     if experiment.budget.clock == 'seconds':
       print(f'{name}: the budget of {experiment.budget.amount:g} seconds '

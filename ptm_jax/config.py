@@ -29,7 +29,11 @@ class Tokenizer:
   Attributes:
     kind: 'unigram' or 'bpe'.
     vocab_size: ids in all: text pieces, 7 control ids and 100 sentinels.
-    path: an existing SentencePiece `.model`; '' trains one on the train split.
+    path: an existing tokenizer, with its own ids: the `tokenizer/` of a run,
+      or published: `tokenizer.json`, WordPiece's `vocab.txt`, byte-level BPE's
+      `vocab.json` beside `merges.txt`, a SentencePiece `.model`, or a folder
+      of these; control ids and sentinels that it lacks are added behind. ''
+      trains one on the train split.
     train_bytes: text that the trainer reads, bytes (a fixed, spread sample).
     lower_case: whether all text is read in lower case, of which words had a
       capital is kept as a flag.

@@ -64,15 +64,16 @@ class Recipe:
 
 def text_offset(objective):
   """Special tokens that the trunk reads in front of a text."""
-  first = objective.vocabulary.text_start
   length = 4
+  tokens = objective.vocabulary.text_id(jnp.arange(length, dtype=jnp.int32))
   stack = jax.jit(objective.read)({
-      'tokens': first + jnp.arange(length, dtype=jnp.int32),
+      'tokens': tokens,
       'segment_ids': jnp.ones(length, jnp.int32),
       'positions': jnp.arange(length, dtype=jnp.int32),
       'flags': jnp.zeros(length, jnp.uint8),
       'index': jnp.int32(0), 'epoch': jnp.int32(0)})
-  return int(np.flatnonzero(np.asarray(stack['inputs']) == first)[0])
+  return int(np.flatnonzero(
+      np.asarray(stack['inputs']) == int(tokens[0]))[0])
 
 
 def make_init(recipe):
@@ -93,10 +94,9 @@ def make_init(recipe):
       task['lora'] = lora.make(stream(key, 'lora'), trunk, recipe.rank)
     if recipe.way == 'prefix':
       table = trunk['token_embedding']['embedding']
-      ids = jax.random.randint(
-          stream(key, 'prefix'), (recipe.prefix,),
-          recipe.objective.vocabulary.text_start,
-          recipe.objective.vocabulary.text_end)
+      ids = recipe.objective.vocabulary.text_id(jax.random.randint(
+          stream(key, 'prefix'), (recipe.prefix,), 0,
+          recipe.objective.vocabulary.num_text))
       mask_id = recipe.objective.vocabulary.mask_id
       task['prefix'] = table[ids] - table[mask_id][None]
     params = {'trunk': trunk, 'task': task}

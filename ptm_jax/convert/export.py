@@ -11,6 +11,7 @@ from ptm_jax import find, progress
 from ptm_jax.convert import (card, mapping, published, tensors,
                              tokenizer_files)
 from ptm_jax.convert import folder as folders
+from ptm_jax.data.published import Published
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.objectives import masked
@@ -227,7 +228,7 @@ def _verify(made, written):
 
 def _write_tokenizer(run, folder):
   """Symbols have no published form."""
-  if isinstance(run.tokenizer, Tokenizer):
+  if isinstance(run.tokenizer, (Tokenizer, Published)):
     tokenizer_files.write(
         run.tokenizer, folder,
         tokenizer_files.template_of(run.tokenizer, run.objective))

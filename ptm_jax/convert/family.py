@@ -261,9 +261,9 @@ class BaseFamily:
   @classmethod
   def token_ids(cls, vocabulary):
     """What `config.json` says of control tokens."""
-    return {'pad_token_id': vocabulary.pad_id,
-            'bos_token_id': vocabulary.bos_id,
-            'eos_token_id': vocabulary.eos_id}
+    return {f'{role}_token_id': vocabulary.id_of(role)
+            for role in ('pad', 'bos', 'eos')
+            if vocabulary.id_of(role) is not None}
 
   # --- names ----------------------------------------------------------------
 

@@ -114,7 +114,7 @@ def open_folder(folder):
   kinds = {source.shapes[one][1].name for one in names.values()}
   model.param_dtype = 'bfloat16' if kinds == {'bfloat16'} else 'float32'
   settings = _experiment(family.architectures[architecture], model)
-  tokenizer = read_tokenizer(folder)
+  tokenizer = read_tokenizer(folder, values)
   objective = settings.objective.bind(
       settings.model, vocabulary(tokenizer, values),
       settings.data.raw_length)
@@ -202,11 +202,12 @@ def vocabulary(tokenizer, values):
   return found
 
 
-def read_tokenizer(folder):
+def read_tokenizer(folder, values):
   """The tokenizer of a published folder, or None without its files."""
-  if not (folder / tokenizer_files.OURS).is_dir():
+  if not tokenizer_files.there_are_some(folder):
     return None
-  return tokenizer_files.read(folder)
+  rows = values.get('vocab_size')
+  return tokenizer_files.read(folder, rows if type(rows) is int else None)
 
 
 def _finetune(family, architecture, values, source, names):

@@ -11,6 +11,7 @@ import pathlib
 import numpy as np
 
 from ptm_jax.convert.tokenizer_json import names_of_control, tokenizer_json
+from ptm_jax.data.published import Published, found
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import DataError
 
@@ -28,9 +29,12 @@ def write(tokenizer, folder, template=((), ())):
   Raises:
     DataError: the tokenizer is of symbols, not of text.
   """
+  folder = pathlib.Path(folder)
+  if isinstance(tokenizer, Published):
+    _write_published(tokenizer, folder)
+    return
   if not isinstance(tokenizer, Tokenizer):
     raise DataError('a tokenizer of symbols has no published form')
-  folder = pathlib.Path(folder)
   names = names_of_control(tokenizer.vocabulary)
   roles = {f'{role}_token': names[getattr(tokenizer.vocabulary, f'{role}_id')]
            for role in ('pad', 'bos', 'eos', 'unk', 'mask', 'cls', 'sep')}
@@ -45,16 +49,51 @@ def write(tokenizer, folder, template=((), ())):
   tokenizer.save(folder / OURS)
 
 
-def read(folder):
-  """The tokenizer of a published folder.
+def _write_published(tokenizer, folder):
+  """The files as they were read, and what they lack."""
+  for name, content in tokenizer.files.items():
+    (folder / name).write_bytes(content)
+  library = tokenizer.library_json()
+  if library is None:
+    if tokenizer.added:
+      _write(folder / 'added_tokens.json', {
+          name: one for one, name in tokenizer.added.items()})
+  elif tokenizer.added or 'tokenizer.json' not in tokenizer.files:
+    _write(folder / 'tokenizer.json', library)
+  if 'tokenizer_config.json' not in tokenizer.files:
+    vocabulary = tokenizer.vocabulary
+    _write(folder / 'tokenizer_config.json', {
+        'tokenizer_class': 'PreTrainedTokenizerFast',
+        'clean_up_tokenization_spaces': False, 'split_special_tokens': True,
+        **{f'{role}_token': tokenizer.pieces([one])[0]
+           for role, one in vocabulary.roles}})
+
+
+def read(folder, rows=None):
+  """The tokenizer of a published folder, with its own ids.
+
+  Args:
+    folder: its path.
+    rows: of the model's token embedding; None for as many as there are ids.
 
   Raises:
     DataError: there is none that can be used; the message says why.
   """
   folder = pathlib.Path(folder)
   if (folder / OURS).is_dir():
-    return Tokenizer.load(folder / OURS)
-  raise DataError(f'{folder} holds no tokenizer that was written here')
+    made = Tokenizer.load(folder / OURS)
+    if rows not in (None, made.vocabulary.size):
+      raise DataError(
+          f'{folder}: the tokenizer has {made.vocabulary.size} ids, and the '
+          f'model {rows}: they do not belong together')
+    return made
+  return Published.read(folder, rows)
+
+
+def there_are_some(folder):
+  """Whether a folder holds anything of a tokenizer."""
+  folder = pathlib.Path(folder)
+  return (folder / OURS).is_dir() or bool(found(folder))
 
 
 def template_of(tokenizer, objective):

@@ -22,6 +22,7 @@ from ptm_jax.data.store import (Store, Writer, check, hashes, read_report,
                                 write_report)
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.data.train_tokenizer import train
+from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import DataError
 from ptm_jax.find import name_of
 from ptm_jax.progress import bar
@@ -111,6 +112,14 @@ def key_of(corpus, config):
   return hashlib.blake2b(json.dumps(
       [_FORMAT, name_of(corpus), corpus.fingerprint(), settings],
       sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def expected_vocabulary(config):
+  """The vocabulary that a `config.Tokenizer` will give, before any corpus is
+  read; raises DataError if the files it names cannot be used."""
+  if config.path:
+    return Tokenizer.read(config.path).vocabulary
+  return Vocabulary(config.vocab_size)
 
 
 @contextlib.contextmanager

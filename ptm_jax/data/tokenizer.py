@@ -14,6 +14,7 @@ import numpy as np
 import sentencepiece
 
 from ptm_jax.data.capitals import Capitals, lower
+from ptm_jax.data import published
 from ptm_jax.data.flags import Flagger
 from ptm_jax.data.symbols import Symbols
 from ptm_jax.data.vocabulary import NUM_CONTROL, NUM_SENTINELS, Vocabulary
@@ -50,15 +51,9 @@ class Tokenizer:
   model's order; the unknown token is our `unk_id`.
 
   Args:
-    model: bytes of a SentencePiece model.
-    lossless: whether we trained it, so that every string comes back. A
-      foreign model keeps its own normalisation; a text as ids is then what
-      that model makes of it. Its control pieces (`<s>` ...) keep ids that no
-      text reaches; its user-defined pieces (such as its own `<mask>`) are
-      found in text, as in any program that uses it, and are text to us.
-
+    model: bytes of a SentencePiece model that `train_tokenizer` trained.
     lower_case: whether text is put into lower case first, in which it then
-      comes back; only where `lossless`.
+      comes back.
 
   Attributes:
     sample: a text to show what a trained model does.
@@ -68,12 +63,15 @@ class Tokenizer:
     spellings: list `[vocab]` of bytes that each id stands for in the text as
       it is escaped; b'' for control ids.
     hash: of the vocabulary: pieces and scores in their order. A model file
-      that we trained differs from run to run. A foreign model's: of the file.
+      differs from run to run.
+    lossless: whether every string comes back.
   """
 
   sample = 'Return the sum of the array elements over a given axis.'
 
-  def __init__(self, model, lossless=True, lower_case=False):
+  lossless = True
+
+  def __init__(self, model, lower_case=False):
     if not model:
       raise DataError('not a SentencePiece model: it is empty')
     try:
@@ -82,8 +80,7 @@ class Tokenizer:
     except RuntimeError as error:
       raise DataError('not a SentencePiece model: '
                       f'{" ".join(str(error).split())[:200]}') from error
-    self._model, self.lossless = model, lossless
-    self.lower_case = lower_case
+    self._model, self.lower_case = model, lower_case
     processor = self._processor
     count, unknown = processor.get_piece_size(), processor.unk_id()
     # SentencePiece's numbers of our text ids, and our ids of its numbers.
@@ -134,8 +131,6 @@ class Tokenizer:
     return bool(np.any(scores != np.round(scores)))
 
   def _hash(self):
-    if not self.lossless:
-      return hashlib.blake2b(self._model, digest_size=16).hexdigest()
     digest = hashlib.blake2b(b'lower' * self.lower_case, digest_size=16)
     for number, piece in enumerate(self._pieces):
       score = np.float32(self._processor.get_score(number))
@@ -183,9 +178,8 @@ class Tokenizer:
     """A list of ids `[n]`, one per text."""
     if self.lower_case:
       texts = [lower(text) for text in texts]
-    if self.lossless:
-      texts = [escape(text) for text in texts]
-    cut = [list(_parts(text)) if self.lossless else [text] for text in texts]
+    texts = [escape(text) for text in texts]
+    cut = [list(_parts(text)) for text in texts]
     parts = [part for one in cut for part in one]
     counts = [len(one) for one in cut]
     try:
@@ -202,8 +196,7 @@ class Tokenizer:
     ids = np.asarray(ids, np.int64)
     known = (ids >= NUM_CONTROL) & (ids < self.vocabulary.text_end)
     numbers = self._numbers[ids[known] - NUM_CONTROL]
-    text = self._processor.decode(numbers.tolist())
-    return unescape(text) if self.lossless else text
+    return unescape(self._processor.decode(numbers.tolist()))
 
   def pieces(self, ids):
     """Each id as a short string to show: its piece, or a control token."""
@@ -226,22 +219,26 @@ class Tokenizer:
 
   @classmethod
   def load(cls, folder):
-    """Reads what `save` wrote, here or in `Symbols`; raises DataError if it
-    cannot be used."""
+    """Reads what `save` wrote, here, in `Symbols` or in `Published`; raises
+    DataError if it cannot be used."""
     folder = pathlib.Path(folder)
+    if (folder / published.FACTS).is_file():
+      return published.Published.load(folder)
     try:
       facts = json.loads((folder / 'tokenizer.json').read_text())
       if 'symbols' in facts:
         return Symbols(int(facts['symbols']), int(facts['word_starts']),
                        int(facts.get('sentence_length') or 0))
       known = facts['hash'], facts['vocab_size']
-      lossless = bool(facts['lossless'])
       lower_case = bool(facts['lower_case'])
       model = (folder / 'tokenizer.model').read_bytes()
     except (OSError, ValueError, KeyError, TypeError,
             RecursionError) as error:
       raise DataError(f'{folder} holds no usable tokenizer: {error}') from error
-    tokenizer = cls(model, lossless, lower_case)
+    if not facts.get('lossless'):
+      raise DataError(f'{folder} holds a foreign SentencePiece model with ids '
+                      'of an earlier version: use its file as tokenizer.path')
+    tokenizer = cls(model, lower_case)
     if (tokenizer.hash, tokenizer.vocabulary.size) != known:
       raise DataError(f'{folder}: the tokenizer differs from its recorded '
                       'hash: it was changed or damaged')
@@ -249,15 +246,24 @@ class Tokenizer:
 
   @classmethod
   def read(cls, path):
-    """An existing SentencePiece `.model`, with its own normalisation."""
+    """What `tokenizer.path` names: the `tokenizer/` of a run, or published
+    files (`Published`) with new ids for what they lack."""
+    path = pathlib.Path(path)
     try:
-      model = pathlib.Path(path).read_bytes()
-    except OSError as error:
-      raise DataError(f'tokenizer.path={path}: {error.strerror}') from error
-    try:
-      return cls(model, lossless=False)
+      if _is_ours(path):
+        return cls.load(path)
+      return published.Published.read(path, complete=True)
     except DataError as error:
-      raise DataError(f'tokenizer.path={path}: {error}') from error
+      raise DataError(f'tokenizer.path={error}') from error
+
+
+def _is_ours(folder):
+  """Whether a folder is what `save` wrote, of any tokenizer."""
+  try:
+    return (folder / published.FACTS).is_file() or 'hash' in json.loads(
+        (folder / 'tokenizer.json').read_text())
+  except (OSError, ValueError, TypeError, RecursionError):
+    return False
 
 
 def _parts(text):

@@ -65,8 +65,7 @@ def train(config, texts, num_bytes=None):
         unk_id=0, max_sentence_length=5 * _LINE, minloglevel=3)
   except RuntimeError as error:
     raise DataError(_explain(config, str(error))) from error
-  return Tokenizer(with_even_scores(model.getvalue()),
-                   lower_case=config.lower_case)
+  return Tokenizer(with_even_scores(model.getvalue()), config.lower_case)
 
 
 def sample(texts, share, limit):

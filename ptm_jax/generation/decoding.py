@@ -179,7 +179,7 @@ def writable(vocabulary, ends, more=()):
   """bool `[vocab]`: text, `</s>` if the text `ends` with it, and `more` ids.
   """
   ids = jnp.arange(vocabulary.size)
-  allowed = (ids >= vocabulary.text_start) & (ids < vocabulary.text_end)
+  allowed = vocabulary.is_text(ids)
   allowed |= ends & (ids == vocabulary.eos_id)
   for one in more:
     allowed |= ids == one

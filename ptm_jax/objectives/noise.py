@@ -119,7 +119,7 @@ def show_channel(key, tokens, noise, mask_share, random_share, vocabulary,
     noise: bool `[length]`.
     mask_share, random_share: fractions of the noise; the rest stays visible.
       May be traced.
-    vocabulary: gives `mask_id` and the range of text ids; a random token is
+    vocabulary: gives `mask_id` and the text ids; a random token is
       uniform over text and may equal the original.
     together: static; whether all tokens of a run of noise are shown the same
       way (random ones differ), or each is drawn for itself.
@@ -134,9 +134,9 @@ def show_channel(key, tokens, noise, mask_share, random_share, vocabulary,
   if together:
     index = jnp.arange(tokens.shape[0])
     draw = draw[jax.lax.cummax(jnp.where(run_starts(noise), index, 0))]
-  random_tokens = jax.random.randint(
-      stream(key, 'random_token'), tokens.shape, vocabulary.text_start,
-      vocabulary.text_end, jnp.int32)
+  random_tokens = vocabulary.text_id(jax.random.randint(
+      stream(key, 'random_token'), tokens.shape, 0, vocabulary.num_text,
+      jnp.int32))
   masked = noise & (draw < mask_share)
   hidden = noise & (draw < mask_share + random_share)
   shown = jnp.where(hidden, random_tokens, tokens)

@@ -191,13 +191,13 @@ def test_an_existing_model(tmp_path):
       model_proto=model.getvalue()).encode(text, out_type=str)
   assert theirs.pieces(theirs.encode(text)) == expected
   assert theirs.decode(theirs.encode(text)) == text
-  # 60 pieces: one is unknown, ours; the others keep an id each.
-  assert theirs.vocabulary.size == 59 + NUM_CONTROL + 100
+  # 60 pieces with an id each, and new sentinels behind them.
+  vocabulary = theirs.vocabulary
+  assert vocabulary.size == 60 + 100
   spelled = theirs.encode('<mask> <s> </s> é')
-  controls = [NUM_CONTROL + one for one, piece in enumerate(
-      theirs._pieces[1:]) if piece in ('<s>', '</s>', '<mask>')]
-  assert not set(controls) & set(spelled.tolist())
-  assert Vocabulary.unk_id in spelled  # their model knows no é
+  assert not {vocabulary.bos_id, vocabulary.eos_id,
+              vocabulary.mask_id} & set(spelled.tolist())
+  assert vocabulary.unk_id in spelled  # their model knows no é
 
 
 @pytest.mark.parametrize('content', [b'', b'not a model'])
