@@ -210,7 +210,9 @@ class Evaluation:
     """Raises ConfigError if a field has a value that cannot work."""
     checks.positive(self, 'evaluation', 'every_steps', 'num_batches')
     for task in self.tasks:
-      find('tasks', task)
+      if not hasattr(find('tasks', task), 'shots'):
+        raise ConfigError(f'evaluation.tasks: {task} is not scored within a '
+                          'run: use the verbs finetune or evaluate')
     for name, question in self.questions.items():
       question.validate()
       if not hasattr(question, 'term'):

@@ -121,3 +121,9 @@ def test_differences_are_named():
 def test_a_sources_name_stands_for_its_corpus():
   _, kinds = presets.parse('tiny,corpus=markov')
   assert kinds['corpus'].source == markov.Source()
+
+
+def test_a_task_that_needs_files_is_not_scored_within_a_run():
+  with pytest.raises(ConfigError, match='cola is not scored within a run'):
+    config.Evaluation(tasks=('cola',)).validate()
+  config.Evaluation(tasks=('docstring_library',)).validate()
