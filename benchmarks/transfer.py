@@ -1,8 +1,11 @@
-"""Does pre-training help? A trunk fine-tuned on tasks, and the same trunk from
+r"""Does pre-training help? A trunk fine-tuned on tasks, and the same trunk from
 scratch, five seeds each; prints the README's table.
 
   python experiments/gpt.py --config=:small,corpus=text \
-    --config.corpus.path=DATA/en_books/books.tar.xz --workdir=runs/gpt-books
+    --config.corpus.path=DATA/en_books/books.tar.xz \
+    --config.model.norm_position=pre --config.optimizer.learning_rate=1e-3 \
+    --config.num_steps=2000 --config.optimizer.warmup_steps=200 \
+    --workdir=runs/gpt-books     # the README's was stopped after 1,009 updates
   python benchmarks/transfer.py --data=DATA --trunk=runs/gpt-books \
     --workdir=runs/transfer [--tasks=cola,sst2]
 
