@@ -87,7 +87,7 @@ def test_a_loss_is_held_against_its_floor(found, capsys, tmp_path,
     # What its masks show besides [MASK] tells of the text.
     ([SHORT[0].replace('gpt', 'unilm'), '--floor'], 'no known floor'),
     ([*SHORT, '--resume'], 'one at a time'),
-    ([SHORT[0].replace('gpt', 't5'), *SHORT[1:], '--config.model.depth=2'],
+    ([SHORT[0].replace('gpt', 'bart'), *SHORT[1:], '--config.model.depth=2'],
      'no known floor')])
 def test_what_has_no_floor_is_one_line(found, capsys, arguments, line):
   assert main(['verify', *arguments]) == 2

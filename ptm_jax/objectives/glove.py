@@ -107,7 +107,7 @@ class Objective(word_table.WordTable):
     def score(one, two, distance):
       """Of a word in one role and the word so far behind it in the other."""
       two = [jnp.roll(part, -distance, 1) for part in two]
-      return jnp.sum(one[0] * two[0], -1) + one[1] + two[1]
+      return jnp.einsum('blw,blw->bl', one[0], two[0]) + one[1] + two[1]
 
     word, context = (own, biases[..., 0]), (other, biases[..., 1])
     found = jnp.stack([jnp.stack([score(word, context, distance),

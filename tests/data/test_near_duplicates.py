@@ -135,7 +135,7 @@ def test_two_scans_are_equal_to_the_byte(library, tmp_path, monkeypatch):
           for path in tmp_path.glob('*/python_docs/*.jsonl.gz')]
   assert len(kept) == 2 and kept[0] == kept[1]
   assert len(kept[0].splitlines()) == len(first)
-  assert all(len(json.loads(line)) == 4 for line in kept[0].splitlines())
+  assert all(len(json.loads(line)) == 5 for line in kept[0].splitlines())
 
 
 @pytest.mark.parametrize('damage', [

@@ -24,7 +24,8 @@ from tests.objectives.words import VOCABULARY, random_windows, show, window
 RELATIVE = dataclasses.replace(MODEL, positions='transformer_xl')
 # More segments than two layers reach; with `[CLS]` and `[SEP]` both fit.
 KINDS = {'autoregressive': (16, {'num_segments': 4}),
-         'permutation': (14, {'num_segments': 4, 'rate': 0.5})}
+         'permutation': (14, {'num_segments': 4, 'rate': 0.5,
+                             'max_span': 2})}
 PACKINGS = {'one document': (1, 0), 'packed and padded': (3, 3)}
 
 

@@ -21,7 +21,7 @@ def test_vector(monkeypatch, shown, labels):
   monkeypatch.setattr(noise, 'distinct_positions', lambda *arguments: (
       jnp.arange(10) == 3, jnp.asarray([3])))
   monkeypatch.setattr(jax.random, 'randint', lambda *arguments: (
-      jnp.full((10,), ids(shown)[0])))
+      jnp.full((10,), ids(shown)[0] - VOCABULARY.text_start)))
   one = bound('substituted_token', length=8, rate=0.1).corrupt(
       jax.random.key(0), window('a b c d e f g h'))
   assert one['labels'].tolist() == labels
