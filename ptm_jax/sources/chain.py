@@ -116,7 +116,7 @@ class Chain(Law):
     mean = states[256 // 4:, 0].mean(0)
     for _ in range(32):
       found = np.append(found, self._entropies(rng, 512, 256), 1)
-      lower, upper = (_controlled(rows, mean) for rows in found)
+      lower, upper = (controlled(rows, mean) for rows in found)
       lower, upper = lower[0] - 2 * lower[1], upper[0] + 2 * upper[1]
       if upper - lower < tolerance:
         break
@@ -218,12 +218,13 @@ class _Alias:
                     self._other.ravel()[flat])
 
 
-def _controlled(rows, mean):
+def controlled(rows, mean):
   """Mean of the first column and its standard error. What the states' laws
   explain, whose mean is known, is taken out of the error."""
   values, states = rows[:, 0], rows[:, 1:] - mean
+  # Laws sum to 1: without a bound that direction's slope would be noise.
   slopes, *_ = np.linalg.lstsq(states - states.mean(0),
-                               values - values.mean(), rcond=None)
+                               values - values.mean(), rcond=1e-9)
   rest = values - states @ slopes
   return rest.mean(), rest.std() / np.sqrt(len(rest))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find, names
-from ptm_jax.sources import cipher, copying
+from ptm_jax.sources import cipher, copying, grammar
 from ptm_jax.sources.chain import Chain
 
 SMALL = {'topics': {'topics': 2, 'roles': 2, 'classes': 2, 'symbols': 3,
@@ -22,8 +22,10 @@ SMALL = {'topics': {'topics': 2, 'roles': 2, 'classes': 2, 'symbols': 3,
          'cipher': {'words': 2, 'sentence_length': 2, 'noise': 0.3,
                     'concentration': 1.0},
          'copying': {'symbols': 2, 'shortest': 1, 'longest': 3,
-                     'repeat': 0.6}}
-KINDS = 'chain', 'cipher', 'copying'
+                     'repeat': 0.6},
+         'grammar': {'nonterminals': 3, 'symbols': 3, 'length': 4,
+                     'rule_concentration': 1.0, 'concentration': 1.0}}
+KINDS = 'chain', 'cipher', 'copying', 'grammar'
 
 
 def law_of(name, **fields):
@@ -88,10 +90,33 @@ def of_copying(law, text):
   return np.mean(chances)
 
 
+def of_tree(law, root, length):
+  """p of every text of a tree with this root, by listing all trees."""
+  if length == 1:
+    return law.emission[root]
+  found = np.zeros((law.num_symbols,) * length)
+  for left in range(1, length):
+    for one, other in np.ndindex(*law.rules.shape[1:]):
+      found += law.rules[root, one, other] * np.multiply.outer(
+          of_tree(law, one, left), of_tree(law, other, length - left))
+  return found
+
+
+def of_grammar(law, length):
+  """p of every text: sentences, the last of which may be cut."""
+  whole = of_tree(law, 0, law.length)
+  found, whole = np.ones(()), whole / whole.sum()
+  while found.ndim < length:
+    found = np.multiply.outer(found, whole)
+  return found.sum(tuple(range(length, found.ndim)))
+
+
 def joint(law, length):
   """p of every text, `[V] * length`."""
   if isinstance(law, Chain):
     return of_chain(law, length)
+  if isinstance(law, grammar.Grammar):
+    return of_grammar(law, length)
   of = {cipher.Cipher: of_cipher, copying.Copying: of_copying}[type(law)]
   return np.reshape([of(law, text) for text in itertools.product(
       range(law.num_symbols), repeat=length)], (law.num_symbols,) * length)
@@ -170,10 +195,10 @@ def test_segments_are_independent_and_padding_counts_nothing(kind):
 @pytest.mark.parametrize('name', sorted(SMALL))
 def test_samples_follow_the_law(name):
   law = law_of(name)
-  texts = law.sample(np.random.default_rng(0), 40_000, 3)
-  counts = np.zeros((law.num_symbols,) * 3)
+  texts = law.sample(np.random.default_rng(0), 40_000, 4)
+  counts = np.zeros((law.num_symbols,) * 4)
   np.add.at(counts, tuple(texts.T), 1)
-  expected = joint(law, 3)
+  expected = joint(law, 4)
   assert expected.sum() == pytest.approx(1)
   error = np.sqrt(expected * (1 - expected) / 40_000)
   assert np.all(np.abs(counts / 40_000 - expected) <= 4.5 * error + 1e-12)
@@ -198,7 +223,13 @@ def test_entropy_rates_that_are_exact():
   assert law.entropy_rate() == pytest.approx([added / 2] * 2, abs=1e-12)
 
 
-@pytest.mark.parametrize('name', ['cipher', 'copying'])
+def test_the_entropy_rate_of_a_grammar_is_between_its_bounds():
+  law = law_of('grammar')
+  lower, upper = law.entropy_rate()
+  assert lower < entropy(joint(law, 4)) / 4 < upper < lower + 0.02
+
+
+@pytest.mark.parametrize('name', ['cipher', 'copying', 'grammar'])
 def test_long_documents_do_not_underflow(name):
   law = find('sources', name)().law()
   texts = law.sample(np.random.default_rng(0), 2, 256)
@@ -213,7 +244,10 @@ def test_long_documents_do_not_underflow(name):
     ('cipher', {'words': 5000}, 'words=5000'),
     ('copying', {'repeat': 0.0}, 'repeat=0.0'),
     ('copying', {'longest': 2}, 'longest=2'),
-    ('copying', {'symbols': 1}, 'symbols=1')])
+    ('copying', {'symbols': 1}, 'symbols=1'),
+    ('grammar', {'length': 65}, 'length=65'),
+    ('grammar', {'nonterminals': 33}, 'nonterminals=33'),
+    ('grammar', {'rule_concentration': 0.0}, 'rule_concentration=0.0')])
 def test_bad_fields_are_one_line(name, fields, found):
   with pytest.raises(ConfigError, match=found):
     find('sources', name)(**fields).validate()
