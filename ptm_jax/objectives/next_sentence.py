@@ -8,7 +8,7 @@ import dataclasses
 
 import jax
 
-from ptm_jax.objectives import sentences
+from ptm_jax.objectives import parts, sentences
 from ptm_jax.rng import stream
 
 
@@ -30,8 +30,9 @@ class Objective(sentences.SentenceLevel):
     return [((0, 1), None), ((0, 1), 'apart')]
 
   def compose(self, key, window):
-    part, follows, room = sentences.halves(stream(key, 'cut'), window)
-    other = sentences.partner(stream(key, 'partner'), window, room)
+    part, follows, room = parts.halves(stream(key, 'cut'), window,
+                                       self.whole_sentences)
+    other = self.other(stream(key, 'partner'), window, part, room)
     random = ~follows | jax.random.bernoulli(stream(key, 'label'))
-    second = sentences.either(random, other, (window, part == 1))
+    second = parts.either(random, other, (window, part == 1))
     return [(window, part == 0), second], random, other[1].any()

@@ -8,7 +8,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from ptm_jax.objectives import sentences
+from ptm_jax.objectives import parts, sentences
 from ptm_jax.rng import stream
 
 
@@ -32,15 +32,16 @@ class Objective(sentences.SentenceLevel):
     return [((0, 1), None), ((0, 1), 'behind'), ((0, 1), 'apart')]
 
   def compose(self, key, window):
-    part, count = sentences.cut(stream(key, 'cut'), window, 3)
+    part, count = parts.cut(stream(key, 'cut'), window, 3,
+                            self.whole_sentences)
     draw = stream(key, 'label')
     label = jnp.where(count == 3, jax.random.randint(draw, (), 0, 3),
                       2 * jax.random.bernoulli(draw))
     # The partner's part is as long as one of those that it stands for.
     own = jnp.where(count == 3, jnp.minimum(label, 1) + 1, 1)
-    other = sentences.partner(stream(key, 'partner'), window,
-                              jnp.sum(part == own))
-    second = sentences.either((label == 2) & (count > 1), other,
-                              (window, part == own))
+    other = self.other(stream(key, 'partner'), window, part,
+                       jnp.sum(part == own))
+    second = parts.either((label == 2) & (count > 1), other,
+                          (window, part == own))
     return ([(window, part == 0), second], label,
             (count > 1) & other[1].any())

@@ -7,7 +7,7 @@ import dataclasses
 
 import jax
 
-from ptm_jax.objectives import sentences
+from ptm_jax.objectives import parts, sentences
 from ptm_jax.rng import stream
 
 
@@ -19,15 +19,7 @@ class Objective(sentences.SentenceLevel):
   Token types follow the place, not the origin. A document of one sentence is
   shown and not asked about, where the released code shows another document
   under label 1.
-
-  Attributes:
-    whole_sentences: leaves out what a window's edges may have cut off of a
-      sentence. Parts that begin or end within one tell their order; so a
-      document that is longer than a window needs this, and one that is not
-      would lose its last sentence.
   """
-
-  whole_sentences: bool = False
 
   term = 'sentence_order'
 
@@ -35,8 +27,8 @@ class Objective(sentences.SentenceLevel):
     return [((0, 1), None), ((1, 0), None)]
 
   def compose(self, key, window):
-    part, count = sentences.cut(stream(key, 'cut'), window, 2,
-                                self.whole_sentences)
+    part, count = parts.cut(stream(key, 'cut'), window, 2,
+                            self.whole_sentences)
     swapped = jax.random.bernoulli(stream(key, 'label')) & (count == 2)
     first = swapped.astype(part.dtype)
     return ([(window, part == first), (window, part == 1 - first)], swapped,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import sentences
+from ptm_jax.objectives import parts, sentences
 from ptm_jax.rng import stream
 
 
@@ -52,11 +52,13 @@ class Objective(sentences.SentenceLevel):
   def compose(self, key, window):
     wanted = jax.random.randint(
         stream(key, 'count'), (), 1, self.max_parts + 1)
-    part, count = sentences.cut(stream(key, 'cut'), window, wanted)
+    part, count = parts.cut(stream(key, 'cut'), window, wanted,
+                            self.whole_sentences)
     orders, first = _orders(self.max_parts)
     # Of the classes with so many parts, each is equally likely.
-    size = jnp.asarray(first)[count] - jnp.asarray(first)[count - 1]
-    label = jnp.asarray(first)[count - 1] + jnp.minimum(
+    before = jnp.asarray(first)[jnp.maximum(count, 1) - 1]
+    size = jnp.asarray(first)[jnp.maximum(count, 1)] - before
+    label = before + jnp.minimum(
         (jax.random.uniform(stream(key, 'label')) * size).astype(jnp.int32),
         size - 1)
     order = jnp.asarray(orders)[label]

@@ -9,7 +9,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from ptm_jax.objectives import sentences
+from ptm_jax.objectives import parts, sentences
 from ptm_jax.rng import stream
 
 
@@ -32,10 +32,11 @@ class Objective(sentences.SentenceLevel):
     return [((0, 1), None), ((1, 0), None), ((0, 1), 'apart')]
 
   def compose(self, key, window):
-    part, follows, room = sentences.halves(stream(key, 'cut'), window)
-    other = sentences.partner(stream(key, 'partner'), window, room)
+    part, follows, room = parts.halves(stream(key, 'cut'), window,
+                                       self.whole_sentences)
+    other = self.other(stream(key, 'partner'), window, part, room)
     label = jnp.where(
         follows, jax.random.randint(stream(key, 'label'), (), 0, 3), 2)
     first = (label == 1).astype(part.dtype)
-    second = sentences.either(label == 2, other, (window, part == 1 - first))
+    second = parts.either(label == 2, other, (window, part == 1 - first))
     return [(window, part == first), second], label, other[1].any()

@@ -2,20 +2,17 @@
 of them as `[CLS] A [SEP] B [SEP]`, and ask one question about the whole.
 
 A window gives its longest document; the packing 'document' loses nothing.
-Everything works on one example with fixed shapes.
 """
 
 import dataclasses
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import losses
-from ptm_jax.data.flags import SENTENCE_START
 from ptm_jax.models.heads import PooledClassifier
-from ptm_jax.objectives import arrange, base, ideal, noise
+from ptm_jax.objectives import arrange, base, ideal, parts
 
 
 @dataclasses.dataclass
@@ -25,7 +22,17 @@ class SentenceLevel(base.BaseObjective):
   Class attributes that an objective sets:
     term: of the loss.
     num_parts: most parts that are shown.
+
+  Attributes:
+    whole_sentences: leaves out what a window's edges may have cut off of a
+      sentence, and takes whole sentences of another document. Parts that
+      begin or end within one tell where they stood; so documents that are
+      longer than a window need this, and those that are not would lose their
+      last sentence. A document of less than two whole sentences is shown and
+      not asked about.
   """
+
+  whole_sentences: bool = False
 
   forms = ('encoder',)
   needs_sentences = True
@@ -41,8 +48,8 @@ class SentenceLevel(base.BaseObjective):
     """What is shown, and what is asked.
 
     Returns:
-      A list of parts in the order shown, each `(text, chosen)`, as `joined`
-      takes them; the label, int32; whether there is a question at all, bool.
+      A list of parts in the order shown, each `(text, chosen)`, as
+      `parts.joined` takes them; the label, int32; whether there is a question at all, bool.
     """
     raise NotImplementedError
 
@@ -56,6 +63,14 @@ class SentenceLevel(base.BaseObjective):
     """
     raise NotImplementedError
 
+  def other(self, key, window, part, room):
+    """About `room` tokens of another document, to stand behind part 0."""
+    if not self.whole_sentences:
+      return parts.partner(key, window, room)
+    most = jnp.where(jnp.any(part == 1),
+                     self.raw_length - jnp.sum(part == 0), 0)
+    return parts.whole_partner(key, window, room, most)
+
   def lengths(self):
     return {'inputs': self.raw_length + 1 + self.num_parts}
 
@@ -63,8 +78,8 @@ class SentenceLevel(base.BaseObjective):
     return {self.term: 1.0}
 
   def arrange(self, key, window):
-    parts, label, asked = self.compose(key, window)
-    return {**joined(parts, self.lengths()['inputs'], self.vocabulary),
+    shown, label, asked = self.compose(key, window)
+    return {**parts.joined(shown, self.lengths()['inputs'], self.vocabulary),
             'label': label[None].astype(jnp.int32),
             'total': jnp.sum(arrange.longest_document(window['segment_ids']))[
                 None],
@@ -104,8 +119,9 @@ class SentenceLevel(base.BaseObjective):
     # Sentences of one length are cut anywhere alike, so the cuts say nothing
     # of the label; labels with as many parts are equally likely. Documents
     # are equally long, so a part of another may stand at any sentence that
-    # leaves it its length.
-    if not law.sentence_length:
+    # leaves it its length. Whole sentences of windows that cut one leave out
+    # some of these places.
+    if not law.sentence_length or (self.whole_sentences and self.partner):
       return {}
     shown = ideal.symbols(self.vocabulary, batch['inputs'])
     separators = np.asarray(batch['inputs']) == self.vocabulary.sep_id
@@ -171,126 +187,3 @@ def _moved(text, part, by):
   inside = (index >= 0) & (index < text.shape[1])
   return np.where(inside, ideal.at(
       np.where(part == 1, text, -1), np.where(inside, index, 0)), -1)
-
-
-def cut(key, window, count, whole=False):
-  """Cuts the longest document of a window between sentences.
-
-  Args:
-    key: this example's key; used up.
-    window: one raw window.
-    count: int32, parts wanted. May be traced.
-    whole: leaves out what the window's edges may have left of a sentence, if
-      two others remain; else nothing is cut. Static.
-
-  Returns:
-    int32 `[length]`, the part of each token from 0, all cuts equally likely,
-    and -1 outside; int32, how many parts there are, fewer than wanted where
-    there are fewer sentences.
-  """
-  inside = arrange.longest_document(window['segment_ids'])
-  starts = inside & (window['flags'] & SENTENCE_START > 0)
-  if whole:
-    number = jnp.cumsum(starts)
-    # Where the document goes on to the edge, its last sentence may do so too.
-    last = number[-1] - inside[-1].astype(number.dtype)
-    kept = inside & (number > 0) & (number <= last)
-    inside = jnp.where(last > 1, kept, inside)
-    starts = starts & kept & (last > 1)
-  first = jnp.cumsum(inside) == 1
-  starts = starts & ~first
-  wanted = jnp.minimum(count - 1, jnp.sum(starts))
-  chosen, _ = noise.distinct_positions(key, starts, wanted, 0)
-  return jnp.where(inside, jnp.cumsum(chosen), -1), wanted + 1
-
-
-def halves(key, window):
-  """As `cut` into two, for those who need a first part: what has one sentence
-  is cut down to half a window and has no second part.
-
-  Returns:
-    int32 `[length]`, 0 and 1, and -1 outside; bool, whether there is a second
-    part; int32, tokens that the second part has or may have.
-  """
-  part, count = cut(key, window, 2)
-  length = part.shape[0]
-  single = count < 2
-  kept = jnp.cumsum(part >= 0) <= (length + 1) // 2
-  part = jnp.where(single & ~kept, -1, part)
-  room = jnp.where(single, length - jnp.sum(part == 0), jnp.sum(part == 1))
-  return part, ~single, room
-
-
-def partner(key, window, room):
-  """Sentences of the window's partner.
-
-  They start with a sentence, drawn among those that have `room` tokens from
-  there on, or with the text.
-
-  Returns:
-    The text and which of it is chosen, at most `room` tokens, as `joined`
-    takes them.
-  """
-  text = {name.removeprefix('partner_'): jnp.asarray(value)
-          for name, value in window.items() if name.startswith('partner_')}
-  segments = text['segment_ids']
-  index = jnp.arange(segments.shape[0])
-  total = jnp.sum(segments > 0)
-  # Text does not go on behind the end of a packed document.
-  same = base.same_segment(segments, segments)
-  end = 1 + jnp.max(jnp.where(same, index, -1), 1)
-  starts = (text['flags'] & SENTENCE_START > 0) & (end - index >= room)
-  draws = jnp.where(starts, jax.random.uniform(key, segments.shape), -1.0)
-  start = jnp.where(jnp.any(starts), jnp.argmax(draws), 0)
-  chosen = (index >= start) & (index < start + room) & (index < total) & (
-      segments == segments[start])
-  return text, chosen
-
-
-def either(condition, one, other):
-  """One of two parts, by a traced condition."""
-  return jax.tree.map(lambda a, b: jnp.where(condition, a, b),
-                      (text_of(one[0]), one[1]), (text_of(other[0]), other[1]))
-
-
-def text_of(window):
-  """The fields that go with the tokens of a text."""
-  return {'tokens': window['tokens'], **arrange.planes(window)}
-
-
-def joined(parts, size, vocabulary):
-  """`[CLS]`, then each part that is not empty with a `[SEP]` behind it.
-
-  Args:
-    parts: pairs of a text (`tokens` and planes, each `[length]`) and bool
-      `[length]`, which of it is shown.
-    size: static; tokens of the result, the rest is padding.
-    vocabulary: gives the two ids.
-
-  Returns:
-    dict of `[size]` arrays as `BaseObjective.arrange` says, with
-    `token_types`: 0 up to the first `[SEP]`, then 1.
-  """
-  fields = text_of(parts[0][0])
-  result = {name: jnp.zeros((size,), value.dtype)
-            for name, value in fields.items()}
-  result['tokens'] = result['tokens'].at[0].set(vocabulary.cls_id)
-  result['candidates'] = jnp.zeros((size,), bool)
-  types = jnp.zeros((size,), jnp.int32)
-  end = jnp.int32(1)
-  for number, (text, chosen) in enumerate(parts):
-    place = jnp.where(chosen, end + jnp.cumsum(chosen) - 1, size)
-    for name, value in text_of(text).items():
-      result[name] = result[name].at[place].set(value, mode='drop')
-    result['candidates'] = result['candidates'].at[place].set(
-        True, mode='drop')
-    before, end = end, end + jnp.sum(chosen)
-    there = end > before
-    result['tokens'] = result['tokens'].at[jnp.where(there, end, size)].set(
-        vocabulary.sep_id, mode='drop')
-    end = end + there
-    if number:
-      types = jnp.where(jnp.arange(size) >= before, 1, types)
-  real = (jnp.arange(size) < end).astype(jnp.int32)
-  return {**result, 'segment_ids': real, 'token_types': types * real,
-          'positions': jnp.arange(size, dtype=jnp.int32) * real}

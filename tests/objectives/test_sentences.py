@@ -1,4 +1,5 @@
-"""Sentence-level objectives learn the order law of made-up documents."""
+"""Sentence-level objectives: whole sentences of windows that cut some, and the
+order law of made-up documents is learnt."""
 
 import jax
 import numpy as np
@@ -7,9 +8,12 @@ import pytest
 from ptm_jax import config
 from ptm_jax.find import find
 from ptm_jax.step import make_hparams, make_init, make_train_step
-from tests.objectives.words import VOCABULARY
+from tests.objectives.test_next_sentence import shown
+from tests.objectives.words import VOCABULARY, sentences
 
 LENGTH, SENTENCE = 16, 4
+NAMES = ('next_sentence', 'sentence_order', 'sentence_structure',
+         'sentence_distance', 'sentence_reordering')
 
 
 def documents(count, seed):
@@ -37,10 +41,44 @@ def windows(count, seed):
           'epoch': np.full(count, seed, np.int32)}
 
 
+def _cut(text, partner):
+  """A window that begins within a sentence, and such a partner."""
+  window = sentences(text, partner)
+  window['flags'][0] = window['partner_flags'][0] = 1
+  return window
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_whole_sentences_alone_are_asked_about(name):
+  """Sentences begin with 'a' and end with 'z', but for those at the edges."""
+  found, batch = shown(
+      name, _cut('b c z | a z | a c d z | a e z | a f',
+                 'q z | a z | a p p z | a q z | a r r'), 40,
+      whole_sentences=True)
+  assert np.all(batch['asked'] == 1)
+  labels = {'sentence_structure': 3, 'sentence_distance': 3,
+            'sentence_reordering': 9}
+  assert len({label for _, label in found}) == labels.get(name, 2)
+  for text, _ in found:
+    for part in text.strip(' .').removeprefix('[CLS] ').split(' [SEP]')[:-1]:
+      words = part.split()
+      assert words[0] == 'a' and words[-1] == 'z', text
+      assert set(words) & {'b', 'f', 'r'} == set(), text
+  # Another's sentences are as many tokens as those that they stand for, where
+  # it has such a run: 7 or 3 of its 2, 4 and 3.
+  if name == 'next_sentence':
+    assert {text.count(' .') for text, _ in found} == {5}
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_one_whole_sentence_is_shown_and_not_asked_about(name):
+  _, batch = shown(name, _cut('b c z | a c d z | a f', 'q z | a z | a p z | a s'),
+                   8, whole_sentences=True)
+  assert not np.any(batch['asked'])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('name', [
-    'next_sentence', 'sentence_order', 'sentence_structure',
-    'sentence_distance', 'sentence_reordering'])
+@pytest.mark.parametrize('name', NAMES)
 def test_the_order_of_documents_is_learnt(name):
   objective = find('objectives', name)().bind(
       config.Model(depth=2, width=32, num_heads=2, max_length=32,
