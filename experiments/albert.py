@@ -25,7 +25,8 @@ def get_config(arg=None):
   experiment = config.Experiment(
       objective=kinds.get('objective', sums.Objective({
           'masked': masked.Objective(unit='ngram', max_predictions=20),
-          'sentence_order': sentence_order.Objective()})),
+          # As published: segments are whole sentences of long documents.
+          'sentence_order': sentence_order.Objective(whole_sentences=True)})),
       corpus=kinds.get('corpus', python_docs.Corpus()),
       model=config.Model(
           depth=12, width=768, num_heads=12, activation='gelu',

@@ -152,7 +152,8 @@ class Objective(members.Separate):
     for name, member, view in self.views(batch):
       stack = member.stack(view)
       rows = stack.get('inputs', stack.get('decoder_inputs')).shape[1]
-      terms.update(members.named(name, member.score(params, hidden[:, :rows], view)))
+      terms.update(members.named(
+          name, member.score(params, hidden[:, :rows], view)))
     return terms
 
 

@@ -49,7 +49,8 @@ class SentenceLevel(base.BaseObjective):
 
     Returns:
       A list of parts in the order shown, each `(text, chosen)`, as
-      `parts.joined` takes them; the label, int32; whether there is a question at all, bool.
+      `parts.joined` takes them; the label, int32; whether there is a question
+      at all, bool.
     """
     raise NotImplementedError
 

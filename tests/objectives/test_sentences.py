@@ -72,8 +72,8 @@ def test_whole_sentences_alone_are_asked_about(name):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_one_whole_sentence_is_shown_and_not_asked_about(name):
-  _, batch = shown(name, _cut('b c z | a c d z | a f', 'q z | a z | a p z | a s'),
-                   8, whole_sentences=True)
+  window = _cut('b c z | a c d z | a f', 'q z | a z | a p z | a s')
+  _, batch = shown(name, window, 8, whole_sentences=True)
   assert not np.any(batch['asked'])
 
 
