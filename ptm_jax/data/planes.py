@@ -32,6 +32,7 @@ def add(prepared, corpus, annotators, root=None, say=None):
   """
   say = say or (lambda line: print(line, file=sys.stderr, flush=True))
   stores = pathlib.Path(root or cache_dir()) / 'stores'
+  said = set()
   for field, annotator in annotators.items():
     key = hashlib.blake2b(json.dumps(
         [_FORMAT, name_of(annotator), annotator.fingerprint(corpus)]).encode(),
@@ -40,7 +41,10 @@ def add(prepared, corpus, annotators, root=None, say=None):
              for split in prepared.stores}
     if not all(_is_whole(paths[split], store)
                for split, store in prepared.stores.items()):
-      say(f'marking {name_of(annotator)[1]} in the text (once; it is kept)')
+      name = name_of(annotator)[1]
+      if name not in said:  # some objectives have it mark many planes
+        say(f'marking {name} in the text (once; it is kept)')
+        said.add(name)
       for split, plane in annotator.annotate(prepared, corpus).items():
         _write(paths[split], plane)
     for split, store in prepared.stores.items():

@@ -67,6 +67,10 @@ class Objective(sequence_to_sequence.Rewriting):
     if not 0 <= self.rotate_rate <= 1:
       raise ConfigError(f'objective.rotate_rate={self.rotate_rate} must lie in '
                         '[0, 1]')
+    if not (self.infill_rate or self.mask_rate or self.delete_rate
+            or self.rotate_rate or self.permute_sentences):
+      raise ConfigError('denoising has no noise: all rates of objective are 0 '
+                        'and objective.permute_sentences is False')
 
   def make_numbers(self):
     return {'words': sequence_to_sequence.counts(

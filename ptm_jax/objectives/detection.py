@@ -4,6 +4,7 @@ with corruption that needs no second network.
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import jax.numpy as jnp
 
@@ -20,6 +21,11 @@ class Detection(masked.Objective):
   difference from the original, so noise that shows the original has label 0.
   """
 
+  # No fields here: all noise shows another token.
+  mask_share: ClassVar[float] = 0.0
+  random_share: ClassVar[float] = 1.0
+
+  traced = ('rate', 'max_predictions', 'span_stop')
   floor = base.BaseObjective.floor  # not that of masked LM
 
   def noise(self, key, arranged):

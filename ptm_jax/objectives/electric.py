@@ -6,13 +6,13 @@ code.
 """
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import losses
-from ptm_jax.errors import ConfigError
 from ptm_jax.models.two_tower import TwoTower
 from ptm_jax.objectives import base, replaced_token, two_tower
 from ptm_jax.rng import stream
@@ -28,21 +28,15 @@ class Objective(replaced_token.Objective):
   trunk's score + log q + log(rate / (1 - rate)), q without a gradient. Each
   tower is as large as ELECTRA's generator, and q is trained where noise is
   drawn, as in the released code.
-
-  Attributes:
-    question, first_stage: 'detect' and 0 alone.
-    mask_share: not used: q needs no mask.
   """
 
-  def validate(self):
-    super().validate()
-    if self.question != 'detect':
-      raise ConfigError(
-          f'objective.question={self.question!r}: Electric asks of every token '
-          "whether it was replaced, which is 'detect'")
-    if self.first_stage:
-      raise ConfigError(f'objective.first_stage={self.first_stage}: the two '
-                        'towers of Electric become no trunk; use 0')
+  # No fields here: it asks of every token, its two towers become no trunk, and
+  # q needs no mask.
+  question: ClassVar[str] = 'detect'
+  first_stage: ClassVar[float] = 0.0
+  mask_share: ClassVar[float] = 1.0
+
+  traced = ('rate', 'discriminator_weight', 'temperature')
 
   def make_numbers(self):
     return {**super().make_numbers(),

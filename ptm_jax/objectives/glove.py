@@ -44,6 +44,8 @@ class Objective(word_table.WordTable):
   x_max: float = 100.0
   power: float = 0.75
 
+  span_fields = ('window',)
+
   def validate(self):
     checks.positive(self, 'objective', 'window', 'x_max')
     if not 0 <= self.power <= 1:

@@ -176,6 +176,10 @@ class Objective(Hidden):
     super().validate()
     checks.fraction(self, 'objective', 'span_stop', open_low=True)
     checks.choices(self, 'objective', {'unit': UNITS})
+    if self.gazetteer and self.unit not in _MARKED:
+      raise ConfigError(
+          f'objective.gazetteer={self.gazetteer} is of no use to objective.unit='
+          f'{self.unit}: names are those of {" and ".join(_MARKED)}')
     for name in 'max_predictions', 'max_words', 'static_masks':
       if getattr(self, name) is not None:
         checks.positive(self, 'objective', name)
@@ -297,8 +301,10 @@ def count_table(rate, raw_length, max_predictions=None, count=_token_count):
 
 
 def check_shares(mask_share, random_share):
-  """Raises ConfigError unless the two shares leave a share of at least 0."""
-  if min(mask_share, random_share) < 0 or mask_share + random_share > 1 + 1e-9:
+  """Raises ConfigError unless the two shares are above 0 together and leave a
+  share of at least 0."""
+  total = mask_share + random_share
+  if min(mask_share, random_share) < 0 or not 0 < total <= 1 + 1e-9:
     raise ConfigError(
         f'objective.mask_share={mask_share} and random_share={random_share} '
-        'must not be negative, and together at most 1')
+        'must not be negative, and together above 0 and at most 1')

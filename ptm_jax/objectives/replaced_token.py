@@ -69,8 +69,8 @@ class Objective(base.BaseObjective):
 
   def validate(self):
     checks.fraction(self, 'objective', 'rate', open_low=True)
+    checks.positive(self, 'objective', 'mask_share', 'temperature')
     masked.check_shares(self.mask_share, 0.0)
-    checks.positive(self, 'objective', 'temperature')
     checks.choices(self, 'objective', {'question': tuple(JUDGES)})
     for name in 'generator_width', 'generator_depth':
       if not 0 < getattr(self, name) <= 1:

@@ -17,13 +17,7 @@ class Objective(detection.Detection):
   permutations equally likely; a token that stays, or that an equal one
   replaces, is labelled original. The published rate is not certain; 0.15 is
   the usual. The paper goes on training RoBERTa; here any trunk may start.
-
-  Attributes:
-    mask_share, random_share: not used: nothing is masked.
   """
-
-  mask_share: float = 0.0
-  random_share: float = 0.0
 
   def show(self, key, arranged, hidden):
     return noise.show_shuffled(key, arranged['tokens'], hidden), hidden

@@ -16,13 +16,7 @@ class Objective(detection.Detection):
 
   A substitute is uniform over the text's ids and may be the original, which
   is then labelled so. The published rate is not certain; 0.15 is the usual.
-
-  Attributes:
-    mask_share, random_share: as of masked LM; all noise is random here.
   """
-
-  mask_share: float = 0.0
-  random_share: float = 1.0
 
   def floor(self, law, batch):
     # Of the law of noise it is known how many tokens are drawn.

@@ -51,6 +51,7 @@ class Objective(word_table.WordTable):
   group: int = 8
 
   traced = ('subsample',)
+  span_fields = ('window',)
 
   def validate(self):
     checks.choices(self, 'objective',

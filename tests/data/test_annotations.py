@@ -8,7 +8,7 @@ import pytest
 
 from ptm_jax import config
 from ptm_jax.data import planes, prepare as module
-from ptm_jax.data.annotations import (entities, phrases, spans,
+from ptm_jax.data.annotations import (cooccurrence, entities, phrases, spans,
                                       word_frequency)
 from ptm_jax.data.corpora import text
 from ptm_jax.data.flags import WORD_START
@@ -88,6 +88,21 @@ def test_a_plane_is_made_once_and_reaches_the_windows(prepared, gazetteer,
   path.write_bytes(path.read_bytes()[:-1])  # damaged: made anew
   planes.add(prepared, Corpus(), fields, cache, said.append)
   assert path.stat().st_size == store.num_tokens
+
+
+def test_many_planes_of_one_kind_are_told_of_once(prepared, tmp_path):
+  said = []
+  fields = {f'cooccurrence_{distance}': cooccurrence.Annotator(3, distance)
+            for distance in (1, 2, 3)}
+  (tmp_path / 'stores' / prepared.key).mkdir(parents=True)
+  planes.add(prepared, Corpus(), fields, tmp_path, said.append)
+  assert said == ['marking cooccurrence in the text (once; it is kept)']
+
+
+@pytest.mark.parametrize('kind', [entities, phrases])
+def test_names_that_are_nowhere_are_refused(kind):
+  with pytest.raises(ConfigError, match='objective.gazetteer=nowhere does not'):
+    kind.Annotator(path='nowhere').check(Corpus())
 
 
 def test_characters_of_several_bytes_are_counted_once():

@@ -1,11 +1,14 @@
 """Properties of every objective; what differs stands in its own test file."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ptm_jax.errors import ConfigError
+from ptm_jax.find import find
 from ptm_jax.leaks import num_windows
 from tests.objectives.cases import (LENGTH, NAMES, PACKINGS, bound, case,
                                     prover)
@@ -74,7 +77,50 @@ def test_shapes_are_what_was_declared(name):
     ('masked', 'max_words', 20), ('span_boundary', 'max_words', 20),
     ('permutation', 'max_span', 20), ('info_word', 'longest', 20),
     ('info_word', 'mean_length', 20.0), ('word_structure', 'group_length', 20),
-    ('span_corruption', 'mean_noise_span_length', 20.0)])
+    ('span_corruption', 'mean_noise_span_length', 20.0),
+    ('word2vec', 'window', 20), ('glove', 'window', 20)])
 def test_a_span_longer_than_the_window_is_refused(name, field, value):
   with pytest.raises(ConfigError, match=f'objective.{field}={value} is longer'):
     bound(name, **{field: value})
+
+
+FORMS = {form for name in NAMES for form in find('objectives', name).forms}
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_form_that_it_does_not_fit_is_refused(name):
+  for form in FORMS - set(find('objectives', name).forms):
+    with pytest.raises(ConfigError, match=f'does not fit model.form={form}'):
+      bound(name, form=form)
+
+
+RATES = ('rate', 'final_rate', 'shuffle_rate', 'ratio', 'density',
+         'noise_density', 'suffix', 'dropout')
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_rates_of_0_and_1_are_refused(name):
+  kind = find('objectives', name)
+  for field in dataclasses.fields(kind):
+    for value in (0.0, 1.0) if field.name in RATES else ():
+      with pytest.raises(ConfigError, match=f'objective.{field.name}={value}'):
+        kind(**{field.name: value}).validate()
+
+
+@pytest.mark.parametrize('name,fields,found', [
+    ('masked', {'mask_share': 0.0, 'random_share': 0.0}, 'above 0 and at most'),
+    ('fragment', {'mask_share': 0.0, 'random_share': 0.0}, 'above 0 and at'),
+    ('masked', {'gazetteer': 'names.txt'}, 'gazetteer=names.txt is of no use'),
+    ('replaced_token', {'mask_share': 0.0}, 'mask_share=0.0 must be above'),
+    ('denoising', {'infill_rate': 0.0, 'permute_sentences': False},
+     'has no noise')])
+def test_noise_that_changes_nothing_is_refused(name, fields, found):
+  with pytest.raises(ConfigError, match=found):
+    find('objectives', name)(**fields).validate()
+
+
+def test_what_an_objective_does_not_use_is_no_field():
+  for name in 'shuffled_token', 'substituted_token', 'electric':
+    fields = {one.name for one in dataclasses.fields(find('objectives', name))}
+    assert 'rate' in fields and not fields & {
+        'mask_share', 'random_share', 'question', 'first_stage'}

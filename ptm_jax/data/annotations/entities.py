@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import pathlib
 
 from ptm_jax import config
 from ptm_jax.data.annotations import spans
@@ -25,6 +26,9 @@ class Annotator(config.Component):
 
   def check(self, corpus):
     """Raises ConfigError if there are no names."""
+    if self.path and not pathlib.Path(self.path).exists():
+      raise ConfigError(f'objective.gazetteer={self.path} does not exist: name '
+                        'a text file with a name a line')
     if not self.path and not hasattr(corpus, 'entities'):
       raise ConfigError(
           f'the corpus {name_of(corpus)[1]} brings no names of entities: set '

@@ -33,7 +33,9 @@ class Annotator(entities.Annotator):
     checks.positive(self, 'objective', 'min_count', 'threshold')
 
   def check(self, corpus):
-    """Any corpus will do."""
+    """Raises ConfigError if there is no such lexicon; any corpus will do."""
+    if self.path:
+      super().check(corpus)
 
   def fingerprint(self, corpus):
     """The constants, or the hash of the lexicon."""
