@@ -4,17 +4,20 @@
 
 A random folder of Llama's shape (16 layers of width 2048: 1.2 billion
 parameters) is copied, file by file and down to the disk, and converted, which
-also reads all back and compares it, in turn. The peak of memory is what the
-conversion adds to the process.
+also reads all back and compares it, and is down to the disk as well; in turn.
+Both read what the page cache holds, since the folder was just made. The peak of
+memory is that of a process of its own, over what it had before it began; pages
+of the files count, which a process may lose at any time.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import resource
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -28,28 +31,52 @@ def main():
   parser.add_argument('--dtype', default='bfloat16',
                       choices=('bfloat16', 'float32'))
   parser.add_argument('--rounds', type=int, default=3)
+  parser.add_argument('--peak_of', nargs=2, help=argparse.SUPPRESS)
   arguments = parser.parse_args()
-  from ptm_jax.convert import published
+  if arguments.peak_of:
+    print(peak(*map(pathlib.Path, arguments.peak_of)))
+    return
+  from ptm_jax.convert import published, tensors
   with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     made = make(folder / 'published', arguments.depth, arguments.dtype)
     published.open_folder(made)  # what is imported first is not timed
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    size = sum(one.stat().st_size for one in made.iterdir())
+    largest = max(np.prod(shape) * dtype.itemsize for shape, dtype in
+                  tensors.Tensors(made).shapes.values())
+    more = int(subprocess.run(
+        [sys.executable, __file__, '--peak_of', made, folder / 'peak'],
+        check=True, capture_output=True, text=True).stdout)
+    shutil.rmtree(folder / 'peak')
     seconds = {'copy': [], 'convert': []}
     for number in range(arguments.rounds):
       for name, act in (('copy', copy), ('convert', convert)):
+        os.sync()
         start = time.perf_counter()
         act(made, folder / f'{name}-{number}')
         seconds[name].append(time.perf_counter() - start)
         shutil.rmtree(folder / f'{name}-{number}')
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    size = sum(one.stat().st_size for one in made.iterdir())
   copied, converted = (statistics.median(seconds[name])
                        for name in ('copy', 'convert'))
   print(f'{size / 2**30:.2f} GiB of {arguments.dtype}: copied in {copied:.1f} '
         f's, converted and verified in {converted:.1f} s, '
-        f'{converted / copied:.2f} times; {peak / 2**10:.0f} MiB more memory '
-        'at the peak')
+        f'{converted / copied:.2f} times; {more / 2**20:.0f} MiB more memory '
+        f'at the peak, where the largest tensor has {largest / 2**20:.0f}')
+
+
+def peak(source, target):
+  """Bytes that a conversion adds to this process, which did nothing else."""
+  from ptm_jax.convert import published
+  published.open_folder(source)
+  before = most()
+  convert(source, target)
+  return most() - before
+
+
+def most():
+  """The most bytes that this process has had so far (Linux)."""
+  status = pathlib.Path('/proc/self/status').read_text(encoding='utf8')
+  return int(status.split('VmHWM:')[1].split()[0]) * 2**10
 
 
 def make(folder, depth, dtype):
@@ -92,7 +119,7 @@ def copy(source, target):
 def convert(source, target):
   from ptm_jax.convert import importing, published
   importing.write(published.open_folder(source), target,
-                       say=lambda line: None)
+                  say=lambda line: None)
 
 
 if __name__ == '__main__':

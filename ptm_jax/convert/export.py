@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import find, progress
-from ptm_jax.convert import (card, mapping, published, tensors,
+from ptm_jax.convert import (card, mapping, published, strips, tensors,
                              tokenizer_files)
 from ptm_jax.convert import folder as folders
 from ptm_jax.data.published import Published
@@ -168,21 +168,11 @@ def write(run, made, target, say=print, source=None, pooling=False):
     say(f'left behind, as {made.architecture} has no place for them: '
         f'{", ".join(made.left)}')
 
-  def array_of(entry):
-    # Of a jax array on a CPU this is no copy.
-    return entry, entry.to_published([
-        np.asarray(jax.device_get(made.params[leaf.path]))
-        for leaf in entry.leaves], dtype)
-
+  shapes = {entry.name: (entry.shape, dtype) for entry in made.entries}
   with folders.new(target) as folder:
-    shapes = {entry.name: (entry.shape, dtype) for entry in made.entries}
-    with progress.bar('converting', 'MB') as add:
-      def arrays():
-        for entry, array in tensors.ahead(array_of, made.entries):
-          add(array.nbytes / 1e6)
-          yield entry.name, array
-      tensors.write(folder, shapes, arrays())
-    _verify(made, tensors.Tensors(folder))
+    with tensors.Writer(folder, shapes) as out:
+      _convert(made, out, dtype)
+      _verify(made, tensors.Tensors(folder))
     (folder / 'config.json').write_text(
         json.dumps(made.values, indent=2) + '\n')
     _write_tokenizer(run, folder)
@@ -213,17 +203,36 @@ def _write_pooling(folder, model):
     (folder / path).write_text(json.dumps(values, indent=2) + '\n')
 
 
+def _convert(made, out, dtype):
+  def act(entry):
+    array = entry.to_published(
+        [_array(made, leaf) for leaf in entry.leaves], dtype)
+    out.put(entry.name, array)
+    return array.nbytes / 1e6
+
+  with progress.bar('converting', 'MB') as add:
+    for amount in tensors.each(act, made.entries):
+      add(amount)
+
+
 def _verify(made, written):
+  def act(entry):
+    array = written.read(entry.name)
+    for leaf, part in zip(entry.leaves, entry.to_ours(array), strict=True):
+      if not strips.same(part, _array(made, leaf)):
+        raise CheckpointError(
+            f'{leaf.path} does not come back as it was: {written.folder} '
+            'could not be written, or the table is wrong')
+    return array.nbytes / 1e6
+
   with progress.bar('verifying', 'MB') as add:
-    for entry in made.entries:
-      array = written.read(entry.name)
-      back = entry.to_ours(array)
-      for leaf, part in zip(entry.leaves, back, strict=True):
-        if not folders.same(part, np.asarray(made.params[leaf.path])):
-          raise CheckpointError(
-              f'{leaf.path} does not come back as it was: {written.folder} '
-              'could not be written, or the table is wrong')
-      add(array.nbytes / 1e6)
+    for amount in tensors.each(act, made.entries):
+      add(amount)
+
+
+def _array(made, leaf):
+  """A leaf's numbers; of a jax array on a CPU this is no copy."""
+  return np.asarray(jax.device_get(made.params[leaf.path]))
 
 
 def _write_tokenizer(run, folder):

@@ -10,7 +10,6 @@ import shutil
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax.core import meta
 
 from ptm_jax.convert import mapping, tensors
@@ -108,16 +107,4 @@ def read_params(folder, objective, facts=None):
   mapping.compare([mapping.Entry(leaf.path, (), False, leaf.shape)
                    for leaf in leaves], source.shapes, folder)
   return mapping.unflatten({
-      leaf.path: jnp.asarray(source.read(leaf.path)) for leaf in leaves})
-
-
-def same(one, other):
-  """Whether two arrays have the same bits."""
-  return (one.shape == other.shape and one.dtype == other.dtype
-          and np.array_equal(_bits(one), _bits(other)))
-
-
-def _bits(array):
-  flat = np.ascontiguousarray(array).reshape(-1)
-  # As few numbers as can be: a comparison makes a byte of each.
-  return flat.view(np.uint64 if flat.nbytes % 8 == 0 else np.uint8)
+      leaf.path: jnp.array(source.read(leaf.path)) for leaf in leaves})

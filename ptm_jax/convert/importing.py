@@ -1,11 +1,10 @@
 """A published model as a folder of ours."""
 
 import jax.numpy as jnp
-import numpy as np
 
 from ptm_jax import progress, workdir
 from ptm_jax.convert import folder as folders
-from ptm_jax.convert import tensors
+from ptm_jax.convert import strips, tensors
 from ptm_jax.errors import CheckpointError
 
 
@@ -21,20 +20,12 @@ def write(one, target, say=print):
   if one.left:
     say(f'left behind, as {one.architecture} has no use for them: '
         f'{", ".join(sorted(one.left))}')
+  shapes = {leaf.path: (leaf.shape, dtype)
+            for entry in one.entries for leaf in entry.leaves}
   with folders.new(target) as folder:
-    shapes = {leaf.path: (leaf.shape, dtype)
-              for entry in one.entries for leaf in entry.leaves}
-    with progress.bar('converting', 'MB') as add:
-      def turned(entry):
-        return entry, entry.to_ours(one.read(entry))
-
-      def arrays():
-        for entry, parts in tensors.ahead(turned, one.entries):
-          add(sum(part.nbytes for part in parts) / 1e6)
-          yield from zip((leaf.path for leaf in entry.leaves), parts,
-                         strict=True)
-      tensors.write(folder, shapes, arrays())
-    _verify(one, tensors.Tensors(folder))
+    with tensors.Writer(folder, shapes) as out:
+      _convert(one, out)
+      _verify(one, tensors.Tensors(folder))
     workdir.write_json(folder / 'config.json', workdir.record(
         one.settings, **{'finetune': one.finetune} if one.finetune else {},
         published={
@@ -46,18 +37,31 @@ def write(one, target, say=print):
       'what was published, bit for bit')
 
 
+def _convert(one, out):
+  def act(entry):
+    parts = entry.to_ours(one.read(entry))
+    for leaf, part in zip(entry.leaves, parts, strict=True):
+      out.put(leaf.path, part)
+    return sum(part.nbytes for part in parts) / 1e6
+
+  with progress.bar('converting', 'MB') as add:
+    for amount in tensors.each(act, one.entries):
+      add(amount)
+
+
 def _verify(one, written):
   """What was written must turn again into what was read."""
-  def both(entry):
+  def act(entry):
     array = one.read(entry)
-    return entry, array, entry.to_published(
+    back = entry.to_published(
         [written.read(leaf.path) for leaf in entry.leaves], array.dtype)
+    if not strips.same(back, array):
+      raise CheckpointError(
+          f'{entry.name} does not come back as it was: '
+          f'{written.folder} could not be written, or the table is wrong')
+    return array.nbytes / 1e6
 
   with progress.bar('verifying', 'MB') as add:
-    for entry, array, back in tensors.ahead(both, [
+    for amount in tensors.each(act, [
         entry for entry in one.entries if entry.constant is None]):
-      if not folders.same(np.asarray(back), array):
-        raise CheckpointError(
-            f'{entry.name} does not come back as it was: '
-            f'{written.folder} could not be written, or the table is wrong')
-      add(array.nbytes / 1e6)
+      add(amount)

@@ -56,7 +56,7 @@ class Entry:
   constant: np.ndarray | None = dataclasses.field(default=None, compare=False)
 
   def to_ours(self, array):
-    """The leaves' arrays, a list, of a published one."""
+    """The leaves' arrays, a list of views, of a published one."""
     if self.constant is not None:
       return []
     parts = (np.split(array, len(self.leaves), self._axis)
@@ -65,7 +65,7 @@ class Entry:
             for part, leaf in zip(parts, self.leaves, strict=True)]
 
   def to_published(self, arrays, dtype):
-    """The published array, given the leaves'."""
+    """The published array, a view of the leaves' if it has one."""
     if self.constant is not None:
       return self.constant.astype(dtype)
     parts = [_turned(array.reshape(leaf.flat), self.transposed)
@@ -78,16 +78,8 @@ class Entry:
 
 
 def _turned(array, transposed):
-  """The transpose of a matrix, in a layout of its own."""
-  if not transposed or array.ndim != 2:
-    return array
-  # Squares that fit the cache: a plain copy of the transpose is much slower.
-  result, size = np.empty(array.shape[::-1], array.dtype), 256
-  for start in range(0, array.shape[0], size):
-    for other in range(0, array.shape[1], size):
-      result[other:other + size, start:start + size] = array[
-          start:start + size, other:other + size].T
-  return result
+  """A view of a matrix's transpose."""
+  return array.T if transposed and array.ndim == 2 else array
 
 
 def leaves_of(networks, wanted):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_jax import config, find, serialize
 from ptm_jax.convert import folder as folders
-from ptm_jax.convert import mapping, tensors, tokenizer_files
+from ptm_jax.convert import mapping, strips, tensors, tokenizer_files
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
@@ -74,7 +74,7 @@ class Published:
   def params(self):
     """All parameters, a tree of jax arrays."""
     return mapping.unflatten({
-        leaf.path: jnp.asarray(part) for entry in self.entries
+        leaf.path: jnp.array(strips.ordered(part)) for entry in self.entries
         for leaf, part in zip(entry.leaves, entry.to_ours(self.read(entry)),
                               strict=True)})
 
@@ -263,7 +263,7 @@ def _merge_aliases(architecture, entries, names, source, folder):
   for alias, name in architecture.aliases.items():
     if alias in known:
       continue
-    if alias in names and name in names and not folders.same(
+    if alias in names and name in names and not strips.same(
         source.read(names[alias]), source.read(names[name])):
       raise CheckpointError(
           f'{folder}: config.json says that {alias} and {name} are one tensor, '

@@ -1,17 +1,21 @@
-"""Tensors in a folder of safetensors: read one by one, written in a stream."""
+"""Tensors in a folder of safetensors, read and written one by one."""
 
 import concurrent.futures
+import errno
 import json
 import math
 import os
 import pathlib
+import shutil
 import struct
+import threading
 
 import ml_dtypes
 import numpy as np
 import safetensors
 
 from ptm_jax import serialize
+from ptm_jax.convert import strips
 from ptm_jax.errors import CheckpointError
 
 NAME = 'model.safetensors'
@@ -55,33 +59,22 @@ class Tensors:
         self.shapes[name] = _shape(opened, name, self.folder / file)
 
   def read(self, name):
-    """One tensor, a numpy array; straight into its place, which the library
-    does in twice the time."""
+    """One tensor, a read-only array on the file itself: what is not looked at
+    is not read, and nothing is held."""
     path, start = self._places[name]
     shape, dtype = self.shapes[name]
-    array = np.empty(shape, dtype)
-    with open(path, 'rb', buffering=0) as file:
-      file.seek(start)
-      left = memoryview(array.reshape(-1).view(np.uint8))
-      while len(left):
-        count = file.readinto(left)
-        if not count:
-          raise CheckpointError(f'{path} ended early: it was changed')
-        left = left[count:]
-    return array
+    if not math.prod(shape):
+      return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, 'r', start, shape).view(np.ndarray)
 
 
-def ahead(function, items):
-  """`function` of each item, in order; the next is computed meanwhile."""
-  with concurrent.futures.ThreadPoolExecutor(1) as pool:
-    coming = None
-    for item in items:
-      following = pool.submit(function, item)
-      if coming is not None:
-        yield coming.result()
-      coming = following
-    if coming is not None:
-      yield coming.result()
+def each(function, items):
+  """`function` of each item, in order, computed by two threads."""
+  pool = concurrent.futures.ThreadPoolExecutor(2)
+  try:
+    yield from pool.map(function, items)
+  finally:
+    pool.shutdown(cancel_futures=True)
 
 
 def found(folder):
@@ -150,28 +143,98 @@ def _some(names):
   return ', '.join(names[:3]) + more
 
 
-def write(folder, shapes, arrays, shard_bytes=5 * 10**9):
-  """Writes tensors as they come, holding one at a time.
+class Writer:
+  """Files that take tensors in any order, from any thread.
+
+  `with Writer(folder, shapes) as out:` makes the files, `out.put` fills them,
+  and at the end they are on the disk. That begins with the first tensor.
 
   Args:
     folder: exists.
-    shapes: `{name: (shape, numpy dtype)}`, in the order of `arrays`.
-    arrays: iterable of `(name, array)`, in that order.
+    shapes: `{name: (shape, numpy dtype)}`.
     shard_bytes: most bytes in a file that has more than one tensor.
+
+  Raises:
+    OSError: there is no room for them.
   """
-  folder, arrays = pathlib.Path(folder), iter(arrays)
-  shards = _shards(shapes, shard_bytes)
-  count, weight_map = len(shards), {}
-  for number, names in enumerate(shards, 1):
-    file = NAME if count == 1 else (
-        f'model-{number:05}-of-{count:05}.safetensors')
-    weight_map.update(dict.fromkeys(names, file))
-    _write_file(folder / file, {name: shapes[name] for name in names}, arrays)
-  if count > 1:
+
+  def __init__(self, folder, shapes, shard_bytes=5 * 10**9):
+    folder = pathlib.Path(folder)
+    self._shapes, self._missing, self._places = shapes, set(shapes), {}
     total = sum(_bytes(*one) for one in shapes.values())
-    (folder / _INDEX).write_text(json.dumps(
-        {'metadata': {'total_size': total}, 'weight_map': weight_map},
-        indent=1) + '\n')
+    if total > (free := shutil.disk_usage(folder).free):
+      raise OSError(errno.ENOSPC, f'no space left: {total / 1e9:.1f} GB are '
+                    f'needed and {free / 1e9:.1f} are free', str(folder))
+    shards = _shards(shapes, shard_bytes)
+    count, weight_map, self._files = len(shards), {}, []
+    for number, names in enumerate(shards, 1):
+      file = NAME if count == 1 else (
+          f'model-{number:05}-of-{count:05}.safetensors')
+      weight_map.update(dict.fromkeys(names, file))
+      self._files.append(open(folder / file, 'wb', buffering=0))
+      self._begin(self._files[-1], names)
+    if count > 1:
+      (folder / _INDEX).write_text(json.dumps(
+          {'metadata': {'total_size': total}, 'weight_map': weight_map},
+          indent=1) + '\n')
+    self._lock, self._pool = threading.Lock(), None
+    self._saving = []
+
+  def _begin(self, file, names):
+    header, offset = {'__metadata__': {'format': 'pt'}}, 0
+    for name in names:
+      shape, dtype = self._shapes[name]
+      end = offset + _bytes(shape, dtype)
+      header[name] = {'dtype': _CODES[dtype], 'shape': list(shape),
+                      'data_offsets': [offset, end]}
+      offset = end
+    text = json.dumps(header, separators=(',', ':')).encode()
+    text += b' ' * (-len(text) % 8)
+    file.write(struct.pack('<Q', len(text)) + text)
+    for name in names:
+      self._places[name] = (file.fileno(), 8 + len(text)
+                            + header[name]['data_offsets'][0])
+
+  def put(self, name, array):
+    """Writes one tensor, in whatever order its numbers lie."""
+    if (array.shape, array.dtype) != self._shapes[name]:
+      raise AssertionError(f'{name} {array.shape} {array.dtype} came where '
+                           f'{self._shapes[name]} was announced')
+    file, place = self._places[name]
+    for piece in strips.pieces(array):
+      left = memoryview(piece).cast('B')
+      while len(left):
+        count = os.pwrite(file, left, place)
+        left, place = left[count:], place + count
+    with self._lock:
+      self._missing.remove(name)
+      if all(one.done() for one in self._saving):
+        self._save(file)
+
+  def _save(self, file):
+    """Brings a file to the disk, in a thread; raises what this raised last."""
+    saved, self._saving = self._saving, []
+    for one in saved:
+      one.result()
+    self._saving = [self._pool.submit(os.fdatasync, file)]
+
+  def __enter__(self):
+    self._pool = concurrent.futures.ThreadPoolExecutor(1)
+    return self
+
+  def __exit__(self, kind, *_):
+    try:
+      self._pool.shutdown()
+      if kind is None:
+        if self._missing:
+          raise AssertionError(f'never written: {_some(self._missing)}')
+        for one in self._saving:
+          one.result()
+        for file in self._files:
+          os.fsync(file.fileno())
+    finally:
+      for file in self._files:
+        file.close()
 
 
 def _bytes(shape, dtype):
@@ -187,25 +250,3 @@ def _shards(shapes, most):
     shards[-1].append(name)
     size += _bytes(*one)
   return shards
-
-
-def _write_file(path, shapes, arrays):
-  """One file; the library's own writer wants a copy of all tensors."""
-  header, offset = {'__metadata__': {'format': 'pt'}}, 0
-  for name, (shape, dtype) in shapes.items():
-    end = offset + _bytes(shape, dtype)
-    header[name] = {'dtype': _CODES[dtype], 'shape': list(shape),
-                    'data_offsets': [offset, end]}
-    offset = end
-  text = json.dumps(header, separators=(',', ':')).encode()
-  text += b' ' * (-len(text) % 8)
-  with open(path, 'wb') as file:
-    file.write(struct.pack('<Q', len(text)) + text)
-    for name, (shape, dtype) in shapes.items():
-      given, array = next(arrays)
-      if (given, array.shape, array.dtype) != (name, shape, dtype):
-        raise AssertionError(f'{given} {array.shape} {array.dtype} came where '
-                             f'{name} {shape} {dtype} was announced')
-      file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
-    file.flush()
-    os.fsync(file.fileno())

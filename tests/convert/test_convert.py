@@ -11,7 +11,7 @@ from flax.core import meta
 from safetensors.numpy import load_file, save_file
 
 from ptm_jax import __main__, config
-from ptm_jax.convert import export, family, folder, mapping, tensors
+from ptm_jax.convert import export, family, importing, mapping, strips, tensors
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
@@ -152,15 +152,24 @@ def test_a_failure_half_way_leaves_nothing(there, tmp_path, monkeypatch):
   assert sorted(one.name for one in tmp_path.iterdir()) == ['there']
 
 
+def test_a_full_disk_is_noticed_before_anything_is_written(
+    there, tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(tensors.shutil, 'disk_usage',
+                      lambda _: shutil._ntuple_diskusage(9, 8, 1))
+  assert convert(there, tmp_path / 'ours') == 3
+  assert 'no space left: 0.0 GB are needed' in capsys.readouterr().err
+  assert sorted(one.name for one in tmp_path.iterdir()) == ['there']
+
+
 def test_wrong_numbers_on_disk_are_noticed(there, tmp_path, monkeypatch,
                                            capsys):
-  write = tensors.write
-  def damaged(place, *arguments):
-    write(place, *arguments)
-    data = bytearray((place / 'model.safetensors').read_bytes())
-    data[-3] ^= 1
-    (place / 'model.safetensors').write_bytes(bytes(data))
-  monkeypatch.setattr(tensors, 'write', damaged)
+  put_all = importing._convert
+  def damaged(one, out):
+    put_all(one, out)
+    with open(next(tmp_path.glob('.ours.*/model.safetensors')), 'r+b') as file:
+      file.seek(-3, 2)
+      file.write(b'banana'[:1])
+  monkeypatch.setattr(importing, '_convert', damaged)
   assert convert(there, tmp_path / 'ours') == 4
   assert 'does not come back' in capsys.readouterr().err
   assert sorted(one.name for one in tmp_path.iterdir()) == ['there']
@@ -273,15 +282,16 @@ def test_tensors_come_back_from_shards(shard_bytes, tmp_path):
   arrays = {'a': rng.normal(size=(3, 4)).astype(np.float32),
             'b.c': rng.normal(size=(5,)).astype(np.float32),
             'd': np.asarray(jnp.ones((2, 2), jnp.bfloat16))}
-  tensors.write(tmp_path, {name: (one.shape, one.dtype)
-                           for name, one in arrays.items()},
-                arrays.items(), shard_bytes)
+  with tensors.Writer(tmp_path, {name: (one.shape, one.dtype) for name, one in
+                                 arrays.items()}, shard_bytes) as out:
+    for name, one in reversed(arrays.items()):
+      out.put(name, one)
   assert len(list(tmp_path.glob('*.safetensors'))) == (
       1 if shard_bytes > 50 else 2)
   found = tensors.Tensors(tmp_path)
   assert set(found.shapes) == set(arrays)
   for name, one in arrays.items():
-    assert folder.same(found.read(name), one)
+    assert strips.same(found.read(name), one)
 
 
 def test_an_index_that_lies_is_noticed(tmp_path):
@@ -292,11 +302,24 @@ def test_an_index_that_lies_is_noticed(tmp_path):
     tensors.Tensors(tmp_path)
 
 
-def test_a_matrix_is_turned_block_by_block():
-  matrix = np.arange(300 * 520, dtype=np.float32).reshape(300, 520)
-  turned = mapping._turned(matrix, True)
-  np.testing.assert_array_equal(turned, matrix.T)
-  assert turned.flags.c_contiguous
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_any_order_of_memory_is_put_into_order_and_compared(dtype):
+  matrix = np.arange(300 * 520).reshape(520, 300).astype(jnp.dtype(dtype))
+  views = [
+      matrix, matrix.T, matrix[:, :100], matrix.T.reshape(300, 4, 130),
+      matrix.T.reshape(10, 30, 520), matrix[::2, ::2], matrix[3],
+      matrix.T[7], matrix[:1].T, matrix[0, 0], matrix[:, :0],
+      np.moveaxis(matrix.reshape(4, 130, 300), 2, 1)]
+  for view in views:
+    plain = np.array(view, order='C')
+    made = strips.ordered(view)
+    assert made.flags.c_contiguous and made.shape == plain.shape
+    np.testing.assert_array_equal(made, plain)
+    assert strips.same(view, plain) and strips.same(plain, view)
+    if view.size:
+      plain.reshape(-1)[-1:] += plain.dtype.type(2**17)
+      assert not strips.same(view, plain) and not strips.same(plain, view)
+  assert not strips.same(matrix, matrix.T)
 
 
 def test_parameters_of_another_model_are_refused(there, tmp_path):

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from ptm_jax.convert import export, folder, importing, published, tensors
+from ptm_jax.convert import export, importing, published, strips, tensors
 from ptm_jax.convert.check import relative
 from ptm_jax.load import load
 from tests.convert import cases
@@ -31,7 +31,7 @@ def test_what_it_gave_and_what_it_was(name, tmp_path):
   before, after = tensors.Tensors(there), tensors.Tensors(tmp_path / 'back')
   assert set(before.shapes) == set(after.shapes)
   for one in before.shapes:
-    assert folder.same(before.read(one), after.read(one)), one
+    assert strips.same(before.read(one), after.read(one)), one
   # The folder itself is a checkpoint too.
   direct = load(there)
   jax.tree.map(np.testing.assert_array_equal, direct.params, run.params)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ptm_jax.convert import (export, folder, importing, mapping, published,
+from ptm_jax.convert import (export, importing, mapping, published, strips,
                              tensors)
 from ptm_jax.convert.check import relative
 from ptm_jax.load import load
@@ -97,7 +97,7 @@ def test_published_comes_back_bit_equal(name, dtype, tmp_path):
   back = tensors.Tensors(tmp_path / 'back')
   assert set(back.shapes) == set(there.shapes) - cases.UNUSED.get(name, set())
   for one in back.shapes:
-    assert folder.same(there.read(one), back.read(one)), one
+    assert strips.same(there.read(one), back.read(one)), one
 
 
 @pytest.mark.parametrize('name', cases.CASES)
@@ -118,5 +118,5 @@ def test_ours_to_published(name, tmp_path):
   before, after = (mapping.flatten(one.params) for one in (run, again))
   assert set(before) == set(after)
   for path in before:
-    assert folder.same(np.asarray(before[path]), np.asarray(after[path])), path
+    assert strips.same(np.asarray(before[path]), np.asarray(after[path])), path
   assert dataclasses.replace(again.config.model) == run.config.model
