@@ -33,6 +33,8 @@ class Verb:
     if flags.kind and flags.kind not in _KINDS:
       raise ConfigError(f'there are no {flags.kind!r} to list: choose one of '
                         f'{", ".join(_KINDS)}')
+    if flags.markdown and flags.kind != 'objectives':
+      raise ConfigError('--markdown is of `list objectives`')
     # All kinds but models, which are experiments and need jax to be counted.
     kinds = [flags.kind] if flags.kind else [
         kind for kind in _KINDS if kind != 'models']
@@ -47,8 +49,6 @@ class Verb:
           name: described(name, summary)
           for name, summary in table['objectives'].items()}
     if flags.markdown:
-      if flags.kind != 'objectives':
-        raise ConfigError('--markdown is of `list objectives`')
       print(markdown(table['objectives'], flags.folder))
       return
     if flags.json:
