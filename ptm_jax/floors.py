@@ -8,6 +8,7 @@ zero by more than its error, the objective shows what it should hide.
 
 import jax
 import numpy as np
+from flax.core import meta
 
 from ptm_jax import posteriors
 from ptm_jax.data.windows import evaluation_batches
@@ -32,9 +33,11 @@ def score(trained, places, num_windows=1024):
     `floor/TERM/`: `loss` and `nll` (the floor), nats a prediction, `excess`
     (their difference) and `excess_se`, `share` (of what the best constant
     predictor could gain, the part that is gained), `accuracy` (of the best
-    predictor), `exact` (1, or 0 where positions are taken as drawn
-    independently) and, of one batch, `divergence` (see `posteriors`). {} where
-    `law_of` knows no law.
+    predictor), `exact` (1, or 0 where the floor is an upper bound), `least`
+    and `least_se` (a lower bound, the floor itself where it is exact, and the
+    error of what the loss is above it; 0 bounds what nothing else does) and,
+    of one batch, `divergence` (see `posteriors`). {} where `law_of` knows no
+    law.
   """
   setup = trained.setup
   law, windows = law_of(setup.experiments[0]), setup.windows['validation']
@@ -77,9 +80,12 @@ def known(experiment):
       vocabulary, objective.group_size, objective.raw_length,
       fields=objective.raw_fields(), partner=objective.partner)
   batch = jax.jit(lambda raw: evaluation_batch(objective, raw))(windows)
+  made = jax.eval_shape(lambda batch: objective.outcomes(
+      meta.unbox(objective.init(jax.random.key(0))), batch), batch)
   return sorted(objective.floor(law, {
-      name: np.asarray(value) for name, value in batch.items()
-      if name != 'key'}))
+      **{name: np.asarray(value) for name, value in batch.items()
+         if name != 'key'},
+      **{name: np.ones(one.shape, one.dtype) for name, one in made.items()}}))
 
 
 def measure(objective, params, batches, law):
@@ -95,8 +101,10 @@ def measure(objective, params, batches, law):
   def predict(params, windows):
     batch = evaluation_batch(objective, windows)
     terms = objective.loss(None, params, batch)
-    return ({name: value for name, value in batch.items() if name != 'key'},
-            {name: (term.factors, term.nll) for name, term in terms.items()})
+    made = objective.outcomes(params, batch)
+    batch.pop('key')
+    return {**batch, **made}, {
+        name: (term.factors, term.nll) for name, term in terms.items()}
 
   parts = {}
   for windows in batches:
@@ -110,15 +118,22 @@ def measure(objective, params, batches, law):
 
 def _of_batch(ideal, factors, nll):
   """Sums by window, `[batch]`, and of the targets, `[classes]`."""
-  chances = np.take_along_axis(ideal.chances, ideal.labels[..., None], 2)
-  best = -np.log(np.maximum(chances[..., 0], 1e-300))
+  best = _nll(ideal.chances, ideal.labels)
+  told = ideal.chances if ideal.exact else ideal.told
+  least = np.zeros_like(best) if told is None else _nll(told, ideal.labels)
   counts = np.zeros(ideal.chances.shape[-1])
   np.add.at(counts, ideal.labels.ravel(), factors.ravel())
   hits = np.argmax(ideal.chances, -1) == ideal.labels
   return {'loss': np.sum(factors * nll, 1),
           'nll': np.sum(np.where(factors > 0, factors * best, 0), 1),
+          'least': np.sum(np.where(factors > 0, factors * least, 0), 1),
           'hits': np.sum(factors * hits, 1), 'weight': np.sum(factors, 1),
           'targets': counts[None], 'exact': np.array([ideal.exact])}
+
+
+def _nll(chances, labels):
+  chances = np.take_along_axis(chances, labels[..., None], 2)[..., 0]
+  return -np.log(np.maximum(chances, 1e-300))
 
 
 def _summary(rows):
@@ -133,20 +148,28 @@ def _summary(rows):
       'constant_nll': constant,
       'share': float((constant - loss) / (constant - floor)),
       'accuracy': float(sums['hits'].sum() / weight),
-      'exact': float(sums['exact'].all())}
+      'exact': float(sums['exact'].all()),
+      'least': float(sums['least'].sum() / weight),
+      'least_se': ratio_error(sums['loss'] - sums['least'], sums['weight'])}
 
 
 def below(metrics):
-  """Terms whose loss lies below an exact floor by more than chance allows, as
-  lines of text."""
+  """Terms whose loss lies below what is known of the least one, by more than
+  chance allows, as lines of text."""
   found = []
   for name in metrics:
     if not (name.startswith('floor/') and name.endswith('/excess')):
       continue
     prefix = name.removesuffix('excess')
-    excess, error = metrics[name], metrics[f'{prefix}excess_se']
-    if metrics[f'{prefix}exact'] and excess < -STANDARD_ERRORS * error:
-      found.append(f'{prefix.split("/")[1]} lies {-excess:.4f} nats below its '
-                   f'floor, {-excess / error:.1f} standard errors: it is shown '
+    if metrics[f'{prefix}exact']:
+      what = 'floor'
+      above, error = metrics[name], metrics[f'{prefix}excess_se']
+    else:
+      what = "floor's lower bound"
+      above = metrics[f'{prefix}loss'] - metrics[f'{prefix}least']
+      error = metrics[f'{prefix}least_se']
+    if above < -STANDARD_ERRORS * error:
+      found.append(f'{prefix.split("/")[1]} lies {-above:.4f} nats below its '
+                   f'{what}, {-above / error:.1f} standard errors: it is shown '
                    'what it predicts')
   return found

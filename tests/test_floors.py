@@ -24,6 +24,7 @@ DOCUMENTS = (topics.Source(topics=2, roles=2, symbols=SYMBOLS,
                            sentence_length=2, concentration=0.5).law(),
              copying.Source(SYMBOLS, shortest=1, longest=2).law())
 MODEL = config.Model(depth=2, width=32, num_heads=2, max_length=64)
+TEXTS = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
 WHOLE = {'mask_share': 1.0, 'random_share': 0.0}
 # Fields with which the floor is exact.
 EXACT = {
@@ -197,51 +198,78 @@ def test_a_law_of_whole_documents_has_floors_where_windows_cut_none():
   assert floors.known(settings(48, source_=hidden_markov.Source()))
 
 
-def test_the_channel_of_bert_is_that_of_enumeration():
-  """Given which tokens are predicted, and that each other one may be."""
-  objective = bind('masked', rate=0.4, mask_share=0.4, random_share=0.4)
-  rng = np.random.default_rng(0)
-  symbols = LAW.sample(rng, 8, LENGTH)
-  (batch,) = corrupted(objective, windows(symbols))
-  texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
-  chance = joint(LAW, LENGTH).ravel()
-  best = objective.floor(LAW, batch)['mlm']
-  assert not best.exact
-  shown = ideal.symbols(VOCABULARY, batch['inputs'])[:, 1:-1]
-  rate, kept, random = 3 / 5, 0.2, 0.4 / SYMBOLS  # round(0.4 * 7) of 5
-  noisy = 0
+def channel(law, shown, clean, noisy, count):
+  """What all texts and all sets of noise make of what is shown.
+
+  Args:
+    law: of the source.
+    shown: int `[LENGTH]`, symbols.
+    clean, noisy: functions of a place and the texts' symbols there, the
+      likelihood of what is shown if the place is no noise, and if it is.
+    count: tokens that are noise; None where each is by itself, by 3 in 5.
+
+  Yields:
+    A set of noise, and of each of `TEXTS` its joint chance.
+  """
+  chance = joint(law, LENGTH).ravel()
+  for noise in itertools.product((False, True), repeat=LENGTH):
+    share = (.6 ** sum(noise) * .4 ** (LENGTH - sum(noise))
+             if count is None else sum(noise) == count)
+    weight = chance * share
+    for place, one in enumerate(noise):
+      weight = weight * (noisy if one else clean)(place, TEXTS[:, place])
+    yield np.array(noise), weight
+
+
+# A chain counts the noise; of other laws the floor is an upper bound, as if
+# each token were noise by itself. round(0.4 * 7) of 5 tokens are.
+@pytest.mark.parametrize('law,count', [(LAW, 3), (DOCUMENTS[1], None)],
+                         ids=['counted', 'independent'])
+@pytest.mark.parametrize('name', ['masked', 'masked_next_token'])
+def test_the_channel_of_bert_is_that_of_enumeration(name, law, count):
+  """Given that a token is predicted, and how many are."""
+  share = {} if name == 'masked' else {'causal_share': 0.0, 'final_rate': 0.45}
+  objective = bind(name, rate=0.4, mask_share=0.4, random_share=0.4, **share)
+  (batch,) = corrupted(objective, windows(
+      LAW.sample(np.random.default_rng(0), 8, LENGTH)))
+  (best,) = objective.floor(law, batch).values()
+  assert best.exact == (law is LAW) and best.told is None
+  shown = ideal.symbols(VOCABULARY, batch['inputs'])[:, 1:LENGTH + 1]
+  first, seen = int(name == 'masked'), 0
   for row in range(8):
-    for one, place in enumerate(batch['predicted'][row] - 1):
-      if not batch['weights'][row, place + 1]:
+    def clean(place, symbols, row=row):
+      return symbols == shown[row, place]
+
+    def noisy(place, symbols, row=row):
+      return (.2 * (symbols == shown[row, place]) + .4 / SYMBOLS
+              if shown[row, place] >= 0 else .4)
+
+    drawn = list(channel(law, shown[row], clean, noisy, count))
+    for one, place in enumerate(batch['predicted'][row] - first):
+      if not batch['weights'][row, place + first]:
         continue
-      weight = chance.copy()
-      for other in range(LENGTH):
-        if shown[row, other] < 0:
-          continue
-        equal = texts[:, other] == shown[row, other]
-        weight *= (kept * equal + random if other == place else
-                   (1 - rate + rate * kept) * equal + rate * random)
-      exact = np.bincount(texts[:, place], weight, SYMBOLS)
+      weight = sum(chance for noise, chance in drawn if noise[place])
+      exact = np.bincount(TEXTS[:, place], weight, SYMBOLS)
       np.testing.assert_allclose(best.chances[row, one], exact / exact.sum(),
                                  atol=1e-10)
-      noisy += shown[row, place] >= 0
-  assert noisy
+      seen += shown[row, place] >= 0
+  assert seen
 
 
-def test_the_law_of_substitutes_is_that_of_enumeration():
+@pytest.mark.parametrize('law,count', [(LAW, 3), (DOCUMENTS[1], None)],
+                         ids=['counted', 'independent'])
+def test_the_law_of_substitutes_is_that_of_enumeration(law, count):
   objective = bind('substituted_token', rate=0.4)
-  symbols = LAW.sample(np.random.default_rng(0), 6, LENGTH)
-  (batch,) = corrupted(objective, windows(symbols))
-  best = objective.floor(LAW, batch)['detection']
-  assert not best.exact
-  texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
+  (batch,) = corrupted(objective, windows(
+      LAW.sample(np.random.default_rng(0), 6, LENGTH)))
+  best = objective.floor(law, batch)['detection']
+  assert best.exact == (law is LAW)
   shown = ideal.symbols(VOCABULARY, batch['inputs'])[:, 1:-1]
-  rate = 3 / 5
   for row in range(6):
-    equal = texts == shown[row]
-    weight = joint(LAW, LENGTH).ravel() * np.prod(
-        (1 - rate) * equal + rate / SYMBOLS, 1)
-    original = (weight @ equal) / weight.sum()
+    weight = sum(chance for _, chance in channel(
+        law, shown[row], lambda place, symbols: symbols == shown[row, place],
+        lambda place, symbols: 1 / SYMBOLS, count))
+    original = weight @ (TEXTS == shown[row]) / weight.sum()
     np.testing.assert_allclose(best.chances[row, 1:-1, 0], original,
                                atol=1e-10)
     assert np.all(best.chances[row, [0, -1], 0] == 1)  # `[CLS]` and `[SEP]`

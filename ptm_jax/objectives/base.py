@@ -179,10 +179,17 @@ class BaseObjective(reading.Reader, config.Component):
     del batch
     return {}
 
+  def outcomes(self, params, batch):
+    """What `floor` must know of a corrupted batch that only `loss` makes, with
+    the networks: fields by name, float or int `[batch, ...]`."""
+    del params, batch
+    return {}
+
   def floor(self, law, batch):
     """The best predictions that the `law` of a source allows, for a `batch`
-    that `corrupt` gave, in numpy: `{term: ideal.Ideal}`, in the order of the
-    term's predictions; a term whose floor is not known is left out."""
+    that `corrupt` gave, with its `outcomes`, in numpy: `{term: ideal.Ideal}`,
+    in the order of the term's predictions; a term whose floor is not known is
+    left out."""
     del law, batch
     return {}
 

@@ -38,6 +38,9 @@ class Objective(replaced_token.Objective):
 
   traced = ('rate', 'discriminator_weight', 'temperature')
 
+  outcomes = base.BaseObjective.outcomes
+  floor = base.BaseObjective.floor
+
   def make_numbers(self):
     return {**super().make_numbers(),
             'log_odds': np.log(np.float32(self.rate / (1 - self.rate)))}

@@ -16,13 +16,17 @@ class Ideal(NamedTuple):
     chances: float64 `[batch, n, classes]`, of each prediction.
     labels: int `[batch, n]`, the targets among the classes; any where a
       prediction has no weight.
-    exact: whether no predictor does better, in the mean; else the loss is
-      that of a predictor which takes positions as drawn independently.
+    exact: whether no predictor does better, in the mean; else the loss is an
+      upper bound on the least one, that of a predictor which sees no more than
+      the trunk is shown.
+    told: where not exact, the chances of a predictor that is told more than
+      the trunk is shown, as `chances`, or None; its loss is a lower bound.
   """
 
   chances: np.ndarray
   labels: np.ndarray
   exact: bool = True
+  told: np.ndarray | None = None
 
 
 def symbols(vocabulary, ids):
@@ -35,6 +39,29 @@ def symbols(vocabulary, ids):
 def stretches(symbols_, segment_ids):
   """Segments in which special tokens have no part, int64."""
   return np.where(symbols_ >= 0, np.asarray(segment_ids, np.int64), 0)
+
+
+def among_noise(law, shown, noisy, sizes, segments):
+  """Joint laws of each token and of its being noise, as of
+  `law.Law.among_noise`, where what is no noise is shown as it is.
+
+  Args:
+    law: of the source.
+    shown: int `[batch, length]`, the symbols shown, -1 for what is none.
+    noisy: float64 `[batch, length, symbols]`, the likelihood of what is shown
+      of noise given each symbol.
+    sizes: float64 `[batch, n]`, as of `Law.among_noise`.
+    segments: int `[batch, length]`, as `stretches` gives them.
+  """
+  clean = np.where((shown >= 0)[..., None], law.evidence(shown), 0)
+  return law.among_noise(clean, noisy, sizes, segments)
+
+
+def counted(noise):
+  """The law of a number that is known, of noise bool `[batch, length]`:
+  float64 `[batch, n]`."""
+  counts = np.sum(noise, 1)
+  return np.eye(counts.max(initial=0) + 1)[counts]
 
 
 def at(values, places):
@@ -93,3 +120,24 @@ def from_left(law, vocabulary, targets, evidence, segments):
     found /= np.maximum(found.sum(-1, keepdims=True), 1e-300)
     chances[row, own >= 0, begin:end] = found[own >= 0]
   return Ideal(chances, np.asarray(targets, np.int64))
+
+
+def of_original(laws, text, shown, labels, exact):
+  """Whether each token is the original, the first class, or not; what is no
+  text is.
+
+  Args:
+    laws: float64 `[batch, length, symbols]`, of the original.
+    text, shown: int `[batch, length]`, symbols, -1 for what is none.
+    labels: int `[batch, length]`, 1 where a token is not the original.
+    exact: as of `Ideal`.
+  """
+  return Ideal(original(laws, text, shown), np.asarray(labels, np.int64), exact)
+
+
+def original(laws, text, shown):
+  """The chances of `of_original`, float64 `[batch, length, 2]`."""
+  chance = np.take_along_axis(laws, np.maximum(shown, 0)[..., None], 2)
+  chance = np.where((shown >= 0)[..., None], chance, 0)
+  chance = np.where((text >= 0)[..., None], np.minimum(chance, 1), 1)
+  return np.concatenate([chance, 1 - chance], -1)

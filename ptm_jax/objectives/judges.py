@@ -7,10 +7,11 @@ the name of its term, its heads, and the places that it scores.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.models.heads import LMHead, TokenClassifier
-from ptm_jax.objectives import base
+from ptm_jax.objectives import base, ideal
 
 
 class Detect:
@@ -49,11 +50,40 @@ class Detect:
     return (batch['segment_ids'] > 0).astype(jnp.float32)
 
 
+  def floor(self, joint, told, text, shown, batch):
+    """The best that can be said of the term, between two bounds.
+
+    Args:
+      joint: float64 `[batch, length, 2, symbols]`, of a place's symbol and of
+        its being drawn, by what is shown.
+      told: float64 `[batch, length, symbols]`, of its symbol, by the
+        generator's input.
+      text, shown: int `[batch, length]`, symbols; -1 for what is none.
+      batch: with `outcomes`.
+
+    Returns:
+      `{term: ideal.Ideal}`.
+    """
+    labels = (batch['shown'] != batch['tokens']).astype(np.int64)
+    drawn = np.asarray(batch['noise'])[..., None]
+    known = ideal.original(told, text, shown)
+    return {self.term: ideal.Ideal(
+        ideal.original(self.laws(joint), text, shown), labels, False,
+        np.where(drawn, known, np.array([1.0, 0.0])))}
+
+  def laws(self, joint):
+    """Laws of the symbols of the places that are scored."""
+    return joint.sum(2)
+
+
 class DetectSampled(Detect):
   """Of the tokens a fake was drawn for, whether it differs ('ELECTRA 15%')."""
 
   def weights(self, batch):
     return batch['noise'].astype(jnp.float32)
+
+  def laws(self, joint):
+    return _if_drawn(joint)
 
 
 class Recover(Detect):
@@ -77,6 +107,18 @@ class Recover(Detect):
                          base.at(hidden, batch['predicted']), self.model),
         batch['targets'], batch['weights'])
 
+  def floor(self, joint, told, text, shown, batch):
+    places = np.asarray(self.places(batch))
+    def asked(laws):  # what is no text is certain, and a class of its own
+      laws = np.where((text >= 0)[..., None], laws, 0)
+      return ideal.at(np.append(laws, text[..., None] < 0, 2), places)
+    return {self.term: ideal.Ideal(
+        asked(self.laws(joint)), np.where(text < 0, told.shape[2], text)[
+            np.arange(len(text))[:, None], places], False, asked(told))}
+
+  def laws(self, joint):
+    return _if_drawn(joint)
+
 
 class RecoverAll(Recover):
   """What every token was, with a gate that copies it ('All-Tokens MLM').
@@ -92,12 +134,21 @@ class RecoverAll(Recover):
   def places(self, batch):
     return Detect.places(self, batch)
 
+  def laws(self, joint):
+    return joint.sum(2)
+
   def score(self, params, hidden, shown, batch):
     scores = base.apply_head(self._lm_head(), params, hidden, self.model)
     gate = self._classifier().apply({'params': params['gate']}, hidden)
     return copy_cross_entropy(
         *scores, gate[..., 0].astype(jnp.float32), shown, batch['tokens'],
         self.weights(batch))
+
+
+def _if_drawn(joint):
+  """Laws of the symbols of places that are drawn."""
+  drawn = joint[:, :, 1]
+  return drawn / np.maximum(drawn.sum(-1, keepdims=True), 1e-300)
 
 
 def copy_cross_entropy(features, table, bias, gate, shown, targets, weights):

@@ -247,26 +247,47 @@ class Objective(Hidden):
   def floor(self, law, batch):
     if self.unit != 'token' and law.long_words:
       return {}  # whole words tell where they begin
-    # A shown token may be a random one, unless nothing is. Those that are
-    # predicted are known to be, of the others it is known how many.
-    text = ideal.symbols(self.vocabulary, batch['targets'])
-    shown = ideal.symbols(self.vocabulary, batch['inputs'])
-    random = self.random_share / law.num_symbols
-    kept = 1 - self.mask_share - self.random_share
-    real = text >= 0
-    rate = np.sum(batch['noise'], 1) / np.maximum(np.sum(real, 1), 1)
-    rate = rate[:, None, None]
-    exact, seen = law.evidence(shown), (shown >= 0)[..., None]
-    context = np.where(
-        seen, (1 - rate + rate * kept) * exact + rate * random, 1)
-    own = np.where(seen, kept * exact + random, 1)
-    chances = own * law.around(
-        context, ideal.stretches(text, batch['segment_ids']))
-    chances /= np.maximum(chances.sum(-1, keepdims=True), 1e-300)
+    text, shown = (ideal.symbols(self.vocabulary, batch[name])
+                   for name in ('targets', 'inputs'))
     places = batch['predicted']
     return {'mlm': ideal.Ideal(
-        ideal.at(chances, places), np.maximum(ideal.at(text, places), 0),
-        self.random_share == 0)}
+        ideal.at(self.recovered(
+            law, text, shown, batch['noise'],
+            ideal.stretches(text, batch['segment_ids'])), places),
+        np.maximum(ideal.at(text, places), 0), self.knows_noise(law))}
+
+  def recovered(self, law, text, shown, noise, segments, candidates=True):
+    """The law of each token if it is noise, given all that is shown.
+
+    Any token that is shown may be a random one; how many tokens are noise is
+    known, and all sets of as many are taken as equally likely.
+
+    Args:
+      law: of the source.
+      text, shown: int `[batch, length]`, symbols; -1 for what is none.
+      noise: bool `[batch, length]`.
+      segments: int `[batch, length]`, in which what is no text is left out.
+      candidates: bool `[batch, length]`, the text that may be noise.
+
+    Returns:
+      float64 `[batch, length, symbols]`.
+    """
+    seen = law.evidence(shown)
+    if self.random_share == 0:  # what is shown is the text
+      found = seen * law.around(seen, segments)
+    else:
+      kept = 1 - self.mask_share - self.random_share
+      noisy = np.where((shown >= 0)[..., None],
+                       kept * seen + self.random_share / law.num_symbols, 1)
+      may = (text >= 0) & candidates
+      found = ideal.among_noise(law, shown, noisy * may[..., None],
+                                ideal.counted(noise), segments)[:, :, 1]
+    return found / np.maximum(found.sum(-1, keepdims=True), 1e-300)
+
+  def knows_noise(self, law):
+    """Whether all that is shown of noise is known of its law."""
+    return self.random_share == 0 or (
+        self.unit == 'token' and law.counts_noise)
 
 
 def _token_count(rate, length):

@@ -121,12 +121,16 @@ class Objective(masked.Objective):
     segments = np.pad(batch['segment_ids'], ((0, 0), (0, 1)))
     text = ideal.symbols(self.vocabulary, tokens)
     found = {}
-    words = self.unit != 'token' and law.long_words
-    if self.mask_share == 1 and not words:  # else the noise tells of the text
-      seen = np.pad(~batch['noise'], ((0, 0), (0, 1)))[:, None]
-      found['mntp'] = ideal.from_seen(
-          law, self.vocabulary, tokens, segments, np.broadcast_to(
-              seen, (*places.shape, tokens.shape[1])), places)
+    if self.unit == 'token' or not law.long_words:
+      def padded(name):
+        return np.pad(batch[name], ((0, 0), (0, 1)))
+      chances = self.recovered(
+          law, text, ideal.symbols(self.vocabulary, padded('inputs')),
+          padded('noise'), ideal.stretches(text, segments),
+          padded('positions') > 0)
+      found['mntp'] = ideal.Ideal(
+          ideal.at(chances, places), np.maximum(ideal.at(text, places), 0),
+          self.knows_noise(law))
     if self.causal_share:
       chances = law.before(law.evidence(text),
                            ideal.stretches(text, segments))

@@ -17,7 +17,8 @@ from ptm_jax import checks, losses
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
 from ptm_jax.models.transformer import Trunk
-from ptm_jax.objectives import arrange, base, masked, noise, phases, ways
+from ptm_jax.objectives import (arrange, base, ideal, masked, noise, phases,
+                                ways)
 from ptm_jax.objectives.judges import JUDGES
 from ptm_jax.rng import stream
 
@@ -236,6 +237,67 @@ class Objective(base.BaseObjective):
     return jax.vmap(one)(batch['tokens'], batch['predicted'],
                          batch['weights'], samples)
 
+  # --- the floors -----------------------------------------------------------
+
+  def outcomes(self, params, batch):
+    """What the discriminator is shown, int32 `[batch, length]`, and of each of
+    these tokens the generator's chance of drawing it there, float32: reading
+    what is shown, and the same with this place masked."""
+    shown = self.replace(batch, losses.sample(
+        batch['key'], *self.propose(None, params, batch),
+        self.numbers['temperature']))
+    index = jnp.arange(shown.shape[1])
+
+    def masked_at(place):
+      inputs = jnp.where(index[None] == place, self.vocabulary.mask_id, shown)
+      return self.chance(params, batch, inputs, shown, place[None])[:, 0]
+
+    return {'shown': shown,
+            'chance_shown': self.chance(params, batch, shown, shown, index),
+            'chance_masked': jax.lax.map(masked_at, index).T}
+
+  def chance(self, params, batch, inputs, shown, places):
+    """The generator's chance of drawing what is shown at `places [n]` if it
+    reads `inputs [batch, length]`: float32 `[batch, n]`."""
+    places = jnp.broadcast_to(places[None], (len(inputs), places.size))
+    features, table, bias = self.propose(
+        None, params, dict(batch, inputs=inputs, predicted=places))
+    return jnp.exp(-losses.cross_entropy(
+        features / self.numbers['temperature'], table,
+        bias / self.numbers['temperature'], base.at(shown, places),
+        jnp.ones(places.shape)).nll)
+
+  def floor(self, law, batch):
+    text, seen, shown = (ideal.symbols(self.vocabulary, batch[name])
+                         for name in ('tokens', 'inputs', 'shown'))
+    segments = ideal.stretches(text, batch['segment_ids'])
+    # The generator is shown no wrong token, so what it sees is the text; and
+    # one that is told as much knows all that is not masked.
+    told = law.evidence(seen)
+    told = told * law.around(told, segments)
+    told /= np.maximum(told.sum(-1, keepdims=True), 1e-300)
+    places = batch['predicted']
+    recovered = ideal.Ideal(
+        ideal.at(told, places), np.maximum(ideal.at(text, places), 0))
+    # The trunk's best guess of the fakes' law, from what it is shown: that of
+    # the generator which reads the same, with the place masked, or with the
+    # token itself, of which it keeps as much as if it were the original.
+    hidden, copied = (np.asarray(batch[f'chance_{name}'], np.float64)
+                      for name in ('masked', 'shown'))
+    other = np.minimum((1 - copied) / np.maximum(1 - hidden, 1e-12), 1) * hidden
+    itself = law.evidence(np.maximum(shown, 0)) * (shown >= 0)[..., None]
+    share = float(self.numbers['mask_share'])
+    noisy = (share * hidden[..., None] + (1 - share) * np.where(
+        itself > 0, copied[..., None], other[..., None]))
+    draws = np.sum(batch['weights'] > 0, 1)
+    joint = ideal.among_noise(
+        law, shown, noisy * (text >= 0)[..., None],
+        distinct(draws, np.sum(text >= 0, 1)), segments)
+    return {'generator': recovered, **self._judge().floor(
+        joint, told, text, shown, batch)}
+
+  # --- the trunk's term -----------------------------------------------------
+
   def judge(self, keys, params, batch, shown):
     """The trunk's term, given what it is shown."""
     return self._judge().score(
@@ -281,3 +343,23 @@ class Objective(base.BaseObjective):
     # The trunk is asked about samples, which are made within the loss.
     return {'generator': {'inputs': batch['noise'] & ~batch['hidden']},
             self._judge().term: None}
+
+
+def distinct(draws, places):
+  """How many places are drawn at least once.
+
+  Args:
+    draws: int `[batch]`, from places that are equally likely.
+    places: int `[batch]`, how many there are.
+
+  Returns:
+    float64 `[batch, most draws + 1]`, chances.
+  """
+  count = np.arange(draws.max(initial=0) + 1)
+  places = np.maximum(places, 1)[:, None]
+  found = np.repeat((count == 0)[None] * 1.0, len(draws), 0)
+  for number in range(len(count) - 1):
+    again = found * np.minimum(count / places, 1)
+    new = np.roll(found * np.maximum(1 - count / places, 0), 1, 1)
+    found = np.where((number < draws)[:, None], again + new, found)
+  return found

@@ -150,9 +150,19 @@ class Objective(members.Separate):
 
   def _loss(self, name, keys, params, batch):
     """One member's terms, by their names here."""
-    own = {network: params[here]
-           for network, here in self._names()[name].items()}
-    return members.named(name, self.members[name].loss(keys, own, batch))
+    return members.named(name, self.members[name].loss(
+        keys, self._own(name, params), batch))
+
+  def _own(self, name, params):
+    """One member's parameters, by its own names of the networks."""
+    return {network: params[here]
+            for network, here in self._names()[name].items()}
+
+  def outcomes(self, params, batch):
+    return {f'{name}/{field}': value
+            for name, member, view in self.views(batch)
+            for field, value in member.outcomes(
+                self._own(name, params), view).items()}
 
   def phases(self):
     names = self._names()

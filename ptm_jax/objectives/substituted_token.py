@@ -19,17 +19,12 @@ class Objective(detection.Detection):
   """
 
   def floor(self, law, batch):
-    # Of the law of noise it is known how many tokens are drawn.
-    shown = ideal.symbols(self.vocabulary, batch['inputs'])
-    text = (shown >= 0)[..., None]
-    rate = (np.sum(batch['noise'], 1) / np.maximum(np.sum(text, (1, 2)), 1)
-            )[:, None, None]
-    as_shown = law.evidence(np.maximum(shown, 0))
-    channel = (1 - rate) * as_shown + rate / law.num_symbols
-    chances = channel * law.around(
-        np.where(text, channel, 1),
-        ideal.stretches(shown, batch['segment_ids']))
-    original = (np.sum(as_shown * chances, -1) / np.sum(chances, -1))[..., None]
-    original = np.where(text, original, 1)
-    return {'detection': ideal.Ideal(
-        np.concatenate([original, 1 - original], -1), batch['labels'], False)}
+    # How many tokens are drawn is known. A token may stand for itself.
+    text, shown = (ideal.symbols(self.vocabulary, batch[name])
+                   for name in ('targets', 'inputs'))
+    noisy = np.full((*text.shape, law.num_symbols), 1 / law.num_symbols)
+    found = ideal.among_noise(
+        law, shown, noisy, ideal.counted(batch['noise']),
+        ideal.stretches(text, batch['segment_ids']))
+    return {'detection': ideal.of_original(
+        found.sum(2), text, shown, batch['labels'], self.knows_noise(law))}

@@ -20,7 +20,7 @@ def all_tables(data):
       ('Distance from the floor', 'The floor is the loss of a predictor that '
        'knows the law of the text, on the same corrupted windows. An excess '
        'means the same for every objective; one below 0 by more than 4 '
-       'standard errors is a leak. The divergence, of the model\'s '
+       'standard errors is a leak, unless the floor is an upper bound. The divergence, of the model\'s '
        'predictions from the best ones, estimates the excess again on fewer '
        'windows.', header, rows),
       ('Reaching a share of the gain', 'What a run had spent when its '
@@ -62,9 +62,16 @@ def distances(data):
         name, term, of('constant_nll'), of('loss'), of('nll'),
         of('excess', 4), f'{2 * max(errors):.4f}', of('divergence', 4),
         of('share'), of('accuracy'),
-        'exact' if all(values(entries, f'{prefix}/exact'))
-        else 'of independent positions'])
+        _kind(entries, prefix)])
   return header, rows
+
+
+def _kind(entries, prefix):
+  if all(values(entries, f'{prefix}/exact')):
+    return 'exact'
+  least = values(entries, f'{prefix}/least')
+  return 'an upper bound' + (
+      f'; a lower one: {np.mean(least):.3f}' if any(least) else '')
 
 
 def milestones(data):

@@ -33,6 +33,8 @@ class Chain(Law):
     num_symbols, stationary, long_words, sentence_length: as of `Law`.
   """
 
+  counts_noise = True
+
   def __init__(self, transition, emission, long_words=False, start=None,
                sentence_length=None):
     self.transition = np.asarray(transition, np.float64)
@@ -83,6 +85,42 @@ class Chain(Law):
     given = self._given(evidence, segments)
     states, _ = self._forward(*given)
     return self._symbols(states * self._backward(*given))
+
+  def among_noise(self, clean, noisy, sizes, segments):
+    """As of `Law`, by the state and the number of noisy places so far."""
+    real = (np.asarray(segments) > 0)[..., None]
+    clean = np.where(real, clean, 1.0)
+    noisy = np.where(real, noisy, 0.0)
+    (seen, goes_on), (fake, _) = (
+        self._given(one, segments) for one in (clean, noisy))
+    seen, fake = seen[:, :, None], fake[:, :, None]
+    count = len(self.start)
+    size = np.shape(sizes)[1]
+    states = np.zeros((*goes_on.shape[:2], size, count))
+    states[0, :, 0] = self.start
+    for place in range(1, len(states)):
+      here = (states[place - 1] * seen[place - 1]
+              + _later(states[place - 1] * fake[place - 1]))
+      here /= np.maximum(here.sum((1, 2), keepdims=True), _TINY)
+      states[place] = np.where(
+          goes_on[place][..., None], here @ self.transition,
+          here.sum(2, keepdims=True) * self.start)
+    behind = np.repeat(_of_one_set(sizes, np.any(noisy, 2).sum(1))[..., None],
+                       count, 2)
+    found = np.empty((*clean.shape[:2], 2, self.num_symbols))
+    for place in range(len(states) - 1, -1, -1):
+      one_more = _earlier(behind)
+      for noise, (message, shown) in enumerate((
+          (behind, clean), (one_more, noisy))):
+        law = np.sum(states[place] * message, 1) @ self.emission
+        found[:, place, noise] = law * shown[:, place]
+      message = behind * seen[place] + one_more * fake[place]
+      message = np.where(
+          goes_on[place][..., None], message @ self.transition.T,
+          (message @ self.start)[..., None])
+      behind = message / np.maximum(
+          message.sum((1, 2), keepdims=True), _TINY)
+    return found / np.maximum(found.sum((2, 3), keepdims=True), _TINY)
 
   def gapped(self, symbols, weights, hidden, asked):
     return gaps.summed(self, symbols, weights, hidden, asked)
@@ -189,6 +227,27 @@ class Chain(Law):
     `[batch, length, V]`."""
     states = states / np.maximum(states.sum(-1, keepdims=True), _TINY)
     return (states @ self.emission).swapaxes(0, 1)
+
+
+def _of_one_set(sizes, places):
+  """Chances of one set of noisy places by its size, up to a factor `[batch]`,
+  given those of all sets of a size, `sizes [batch, n]`, of so many places."""
+  size, places = np.arange(np.shape(sizes)[1]), np.asarray(places)[:, None]
+  left = np.maximum(places - size + 1, 1)  # before the last one was chosen
+  found = np.where((np.asarray(sizes) > 0) & (size <= places), np.log(
+      np.maximum(sizes, _TINY)) + np.cumsum(
+          np.log(np.maximum(size, 1) / np.where(size, left, 1)), 1), -np.inf)
+  return np.exp(found - np.maximum(found.max(1, keepdims=True), -1e300))
+
+
+def _later(values):
+  """`values [batch, counts, states]` with a count one higher."""
+  return np.concatenate([np.zeros_like(values[:, :1]), values[:, :-1]], 1)
+
+
+def _earlier(values):
+  """As `_later`, with a count one lower."""
+  return np.concatenate([values[:, 1:], np.zeros_like(values[:, :1])], 1)
 
 
 class _Alias:

@@ -19,12 +19,15 @@ class Law:
     long_words: whether words have several symbols: noise that falls on whole
       words then tells where they begin, so its floor is another.
     sentence_length: symbols in each sentence of a document, or None.
+    counts_noise: whether `among_noise` holds for any law of how many places
+      are noise.
   """
 
   num_symbols: int
   stationary = False
   long_words = False
   sentence_length = None
+  counts_noise = False
 
   def sample(self, rng, count, length):
     """Draws documents: int64 `[count, length]`.
@@ -87,6 +90,33 @@ class Law:
     with np.errstate(divide='ignore'):
       return np.sum(np.where(real, np.log(chances), 0), 1)
 
+  def among_noise(self, clean, noisy, sizes, segments):
+    """Joint laws of a place's symbol and of its being noise, given all that
+    is shown of a row.
+
+    Here places are taken as noise independently, as often as in the mean; a
+    law that `counts_noise` counts the places.
+
+    Args:
+      clean, noisy: float64 `[batch, length, V]`, the likelihood of what is
+        shown of each place given each symbol, if it is no noise and if it is;
+        noise never falls where `noisy` is all 0.
+      sizes: float64 `[batch, n]`, the chances that 0 ... n - 1 places are
+        noise; all sets of as many places are equally likely.
+      segments: int `[batch, length]`, as of `around`.
+
+    Returns:
+      float64 `[batch, length, 2, V]`, no noise first; each place sums to 1.
+    """
+    mean = np.asarray(sizes) @ np.arange(np.shape(sizes)[1])
+    places = np.any(noisy, 2) & (np.asarray(segments) > 0)
+    rate = mean / np.maximum(places.sum(1), 1)
+    rate = (rate[:, None] * places)[..., None]
+    each = (1 - rate) * clean, rate * noisy
+    around = self.around(sum(each), segments)
+    found = np.stack([around * one for one in each], 2)
+    return found / np.maximum(found.sum((2, 3), keepdims=True), 1e-300)
+
   def gapped(self, symbols, weights, hidden, asked):
     """How texts go on in one of their gaps, whose lengths are not known.
 
@@ -126,3 +156,4 @@ class Law:
     own[document, places - first] = np.where(
         (segments > 0)[..., None], evidence, 1)
     return ask(own)[document, places - first]
+

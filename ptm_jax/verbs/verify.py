@@ -102,8 +102,10 @@ def _floor(flags, settings):
   metrics = entry['metrics']
   for term in floors.known(settings):
     one = {name: metrics[f'floor/{term}/{name}'] for name in (
-        'loss', 'nll', 'excess', 'excess_se', 'share')}
-    print(f'floor, {term}: loss {one["loss"]:.4f}, floor {one["nll"]:.4f}, '
+        'loss', 'nll', 'excess', 'excess_se', 'share', 'exact', 'least')}
+    what = 'floor' if one['exact'] else (
+        f'floor between {one["least"]:.4f} and')
+    print(f'floor, {term}: loss {one["loss"]:.4f}, {what} {one["nll"]:.4f}, '
           f'excess {one["excess"]:.4f} +- {one["excess_se"]:.4f} nats a '
           f'prediction; {one["share"]:.1%} of the possible gain')
   if not flags.workdir:

@@ -1,6 +1,8 @@
 """Every law against enumeration of all texts; property-tested."""
 
+import functools
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.find import find, names
 from ptm_jax.sources import cipher, copying, grammar
 from ptm_jax.sources.chain import Chain
+from ptm_jax.sources.law import Law
 
 SMALL = {'topics': {'topics': 2, 'roles': 2, 'classes': 2, 'symbols': 3,
                     'sentence_length': 2, 'concentration': 1.0},
@@ -251,3 +254,66 @@ def test_long_documents_do_not_underflow(name):
 def test_bad_fields_are_one_line(name, fields, found):
   with pytest.raises(ConfigError, match=found):
     find('sources', name)(**fields).validate()
+
+
+def all_noises(table, clean, noisy, sizes, segments):
+  """`among_noise` of one row, by every set of noisy places."""
+  length = table.ndim
+  found = np.zeros((length, 2, table.shape[0]))
+  real = [i for i in range(length) if segments[i]]
+  places = [i for i in real if noisy[i].any()]
+  for size in range(min(len(sizes), len(places) + 1)):
+    for chosen in itertools.combinations(places, size):
+      weight = table * sizes[size] / math.comb(len(places), size)
+      for place in real:
+        shape = [1] * length
+        shape[place] = -1
+        weight = weight * (noisy if place in chosen else clean)[place].reshape(
+            shape)
+      for place in range(length):
+        found[place, int(place in chosen)] += weight.sum(
+            tuple(i for i in range(length) if i != place))
+  return found / found.sum((1, 2), keepdims=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_counted_noise_is_that_of_enumeration(seed, length):
+  rng = np.random.default_rng(seed)
+  law = random_chain(rng)
+  segments = np.sort(rng.integers(1, 3, length))
+  segments[rng.random(length) < .2] = 0
+  table = np.ones(())
+  for begin, end in _stretches(segments):
+    part = (joint(law, end - begin) if segments[begin] else
+            np.ones((law.num_symbols,) * (end - begin)))
+    table = np.multiply.outer(table, part)
+  clean, noisy = rng.random((2, length, law.num_symbols))
+  noisy[rng.random(length) < .2] = 0
+  sizes = rng.random(rng.integers(1, length + 2))
+  found = law.among_noise(clean[None], noisy[None], sizes[None],
+                          segments[None])[0]
+  exact = all_noises(table, clean, noisy, sizes, segments)
+  np.testing.assert_allclose(found[segments > 0], exact[segments > 0],
+                             rtol=0, atol=1e-10)
+
+
+def _stretches(segments):
+  cuts = np.flatnonzero(np.diff(segments)) + 1
+  return itertools.pairwise([0, *cuts.tolist(), len(segments)])
+
+
+@pytest.mark.parametrize('kind', ['chain', 'copying'])
+def test_independent_noise_is_that_of_enumeration(kind):
+  """Where it is not counted; and both agree on noise that is independent."""
+  rng = np.random.default_rng(3)
+  law, length, rate = drawn(kind, rng), 4, 0.3
+  clean, noisy = rng.random((2, 1, length, law.num_symbols))
+  sizes = np.array([[math.comb(length, size) * rate ** size * (
+      1 - rate) ** (length - size) for size in range(length + 1)]])
+  segments = np.ones((1, length), int)
+  exact = all_noises(joint(law, length), clean[0], noisy[0], sizes[0],
+                     segments[0])
+  for among in law.among_noise, functools.partial(Law.among_noise, law):
+    np.testing.assert_allclose(among(clean, noisy, sizes, segments)[0],
+                               exact, rtol=0, atol=1e-10)
