@@ -26,12 +26,12 @@ from ptm_jax.models.encoder_decoder import EncoderDecoder
 from ptm_jax.models.table import Table
 from ptm_jax.models.transformer import Trunk
 from ptm_jax.models.two_tower import TwoTower
-from ptm_jax.objectives import arrange, phases, reading
+from ptm_jax.objectives import arrange, ideal, phases, reading
 from ptm_jax.rng import example_keys, stream
 
 
 @dataclasses.dataclass
-class BaseObjective(reading.Reader, config.Component):
+class BaseObjective(reading.Reader, ideal.Bounded, config.Component):
   """Interface and shared machinery of all objectives.
 
   Class attributes that an objective sets:
@@ -177,20 +177,6 @@ class BaseObjective(reading.Reader, config.Component):
       are no tokens of the text.
     """
     del batch
-    return {}
-
-  def outcomes(self, params, batch):
-    """What `floor` must know of a corrupted batch that only `loss` makes, with
-    the networks: fields by name, float or int `[batch, ...]`."""
-    del params, batch
-    return {}
-
-  def floor(self, law, batch):
-    """The best predictions that the `law` of a source allows, for a `batch`
-    that `corrupt` gave, with its `outcomes`, in numpy: `{term: ideal.Ideal}`,
-    in the order of the term's predictions; a term whose floor is not known is
-    left out."""
-    del law, batch
     return {}
 
   def constant(self, term, counts):

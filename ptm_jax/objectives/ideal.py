@@ -29,6 +29,24 @@ class Ideal(NamedTuple):
   told: np.ndarray | None = None
 
 
+class Bounded:
+  """What an objective says of the best predictions, if they are known."""
+
+  def outcomes(self, params, batch):
+    """What `floor` must know of a corrupted batch that only `loss` makes, with
+    the networks: fields by name, float or int `[batch, ...]`."""
+    del params, batch
+    return {}
+
+  def floor(self, law, batch):
+    """The best predictions that the `law` of a source allows, for a `batch`
+    that `corrupt` gave, with its `outcomes`, in numpy: `{term: Ideal}`,
+    in the order of the term's predictions; a term whose floor is not known is
+    left out."""
+    del law, batch
+    return {}
+
+
 def symbols(vocabulary, ids):
   """Ids as symbols of the source, int64; -1 where they are no text."""
   ids = np.asarray(ids, np.int64)
@@ -39,29 +57,6 @@ def symbols(vocabulary, ids):
 def stretches(symbols_, segment_ids):
   """Segments in which special tokens have no part, int64."""
   return np.where(symbols_ >= 0, np.asarray(segment_ids, np.int64), 0)
-
-
-def among_noise(law, shown, noisy, sizes, segments):
-  """Joint laws of each token and of its being noise, as of
-  `law.Law.among_noise`, where what is no noise is shown as it is.
-
-  Args:
-    law: of the source.
-    shown: int `[batch, length]`, the symbols shown, -1 for what is none.
-    noisy: float64 `[batch, length, symbols]`, the likelihood of what is shown
-      of noise given each symbol.
-    sizes: float64 `[batch, n]`, as of `Law.among_noise`.
-    segments: int `[batch, length]`, as `stretches` gives them.
-  """
-  clean = np.where((shown >= 0)[..., None], law.evidence(shown), 0)
-  return law.among_noise(clean, noisy, sizes, segments)
-
-
-def counted(noise):
-  """The law of a number that is known, of noise bool `[batch, length]`:
-  float64 `[batch, n]`."""
-  counts = np.sum(noise, 1)
-  return np.eye(counts.max(initial=0) + 1)[counts]
 
 
 def at(values, places):
@@ -120,24 +115,3 @@ def from_left(law, vocabulary, targets, evidence, segments):
     found /= np.maximum(found.sum(-1, keepdims=True), 1e-300)
     chances[row, own >= 0, begin:end] = found[own >= 0]
   return Ideal(chances, np.asarray(targets, np.int64))
-
-
-def of_original(laws, text, shown, labels, exact):
-  """Whether each token is the original, the first class, or not; what is no
-  text is.
-
-  Args:
-    laws: float64 `[batch, length, symbols]`, of the original.
-    text, shown: int `[batch, length]`, symbols, -1 for what is none.
-    labels: int `[batch, length]`, 1 where a token is not the original.
-    exact: as of `Ideal`.
-  """
-  return Ideal(original(laws, text, shown), np.asarray(labels, np.int64), exact)
-
-
-def original(laws, text, shown):
-  """The chances of `of_original`, float64 `[batch, length, 2]`."""
-  chance = np.take_along_axis(laws, np.maximum(shown, 0)[..., None], 2)
-  chance = np.where((shown >= 0)[..., None], chance, 0)
-  chance = np.where((text >= 0)[..., None], np.minimum(chance, 1), 1)
-  return np.concatenate([chance, 1 - chance], -1)

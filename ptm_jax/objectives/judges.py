@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.models.heads import LMHead, TokenClassifier
-from ptm_jax.objectives import base, ideal
+from ptm_jax.objectives import base, channel, ideal
 
 
 class Detect:
@@ -66,9 +66,9 @@ class Detect:
     """
     labels = (batch['shown'] != batch['tokens']).astype(np.int64)
     drawn = np.asarray(batch['noise'])[..., None]
-    known = ideal.original(told, text, shown)
+    known = channel.original(told, text, shown)
     return {self.term: ideal.Ideal(
-        ideal.original(self.laws(joint), text, shown), labels, False,
+        channel.original(self.laws(joint), text, shown), labels, False,
         np.where(drawn, known, np.array([1.0, 0.0])))}
 
   def laws(self, joint):

@@ -18,7 +18,8 @@ from ptm_jax import checks, losses
 from ptm_jax.data.annotations import entities, phrases
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import arrange, base, hiding, ideal, noise, units
+from ptm_jax.objectives import (arrange, base, channel, hiding, ideal, noise,
+                                units)
 from ptm_jax.rng import stream
 
 _MARKED = {'entity': entities.Annotator, 'phrase': phrases.Annotator}
@@ -251,38 +252,11 @@ class Objective(Hidden):
                    for name in ('targets', 'inputs'))
     places = batch['predicted']
     return {'mlm': ideal.Ideal(
-        ideal.at(self.recovered(
+        ideal.at(channel.recovered(
             law, text, shown, batch['noise'],
-            ideal.stretches(text, batch['segment_ids'])), places),
+            ideal.stretches(text, batch['segment_ids']),
+            self.mask_share, self.random_share), places),
         np.maximum(ideal.at(text, places), 0), self.knows_noise(law))}
-
-  def recovered(self, law, text, shown, noise, segments, candidates=True):
-    """The law of each token if it is noise, given all that is shown.
-
-    Any token that is shown may be a random one; how many tokens are noise is
-    known, and all sets of as many are taken as equally likely.
-
-    Args:
-      law: of the source.
-      text, shown: int `[batch, length]`, symbols; -1 for what is none.
-      noise: bool `[batch, length]`.
-      segments: int `[batch, length]`, in which what is no text is left out.
-      candidates: bool `[batch, length]`, the text that may be noise.
-
-    Returns:
-      float64 `[batch, length, symbols]`.
-    """
-    seen = law.evidence(shown)
-    if self.random_share == 0:  # what is shown is the text
-      found = seen * law.around(seen, segments)
-    else:
-      kept = 1 - self.mask_share - self.random_share
-      noisy = np.where((shown >= 0)[..., None],
-                       kept * seen + self.random_share / law.num_symbols, 1)
-      may = (text >= 0) & candidates
-      found = ideal.among_noise(law, shown, noisy * may[..., None],
-                                ideal.counted(noise), segments)[:, :, 1]
-    return found / np.maximum(found.sum(-1, keepdims=True), 1e-300)
 
   def knows_noise(self, law):
     """Whether all that is shown of noise is known of its law."""

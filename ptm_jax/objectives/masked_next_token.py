@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks, losses
-from ptm_jax.objectives import (arrange, base, hiding, ideal, masked,
+from ptm_jax.objectives import (arrange, base, channel, hiding, ideal, masked,
                                 noise, ways)
 from ptm_jax.rng import stream
 
@@ -124,10 +124,10 @@ class Objective(masked.Objective):
     if self.unit == 'token' or not law.long_words:
       def padded(name):
         return np.pad(batch[name], ((0, 0), (0, 1)))
-      chances = self.recovered(
+      chances = channel.recovered(
           law, text, ideal.symbols(self.vocabulary, padded('inputs')),
           padded('noise'), ideal.stretches(text, segments),
-          padded('positions') > 0)
+          self.mask_share, self.random_share, padded('positions') > 0)
       found['mntp'] = ideal.Ideal(
           ideal.at(chances, places), np.maximum(ideal.at(text, places), 0),
           self.knows_noise(law))

@@ -17,7 +17,7 @@ from ptm_jax import checks, losses
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.heads import LMHead
 from ptm_jax.models.transformer import Trunk
-from ptm_jax.objectives import (arrange, base, ideal, masked, noise, phases,
+from ptm_jax.objectives import (arrange, base, fakes, masked, noise, phases,
                                 ways)
 from ptm_jax.objectives.judges import JUDGES
 from ptm_jax.rng import stream
@@ -268,33 +268,8 @@ class Objective(base.BaseObjective):
         jnp.ones(places.shape)).nll)
 
   def floor(self, law, batch):
-    text, seen, shown = (ideal.symbols(self.vocabulary, batch[name])
-                         for name in ('tokens', 'inputs', 'shown'))
-    segments = ideal.stretches(text, batch['segment_ids'])
-    # The generator is shown no wrong token, so what it sees is the text; and
-    # one that is told as much knows all that is not masked.
-    told = law.evidence(seen)
-    told = told * law.around(told, segments)
-    told /= np.maximum(told.sum(-1, keepdims=True), 1e-300)
-    places = batch['predicted']
-    recovered = ideal.Ideal(
-        ideal.at(told, places), np.maximum(ideal.at(text, places), 0))
-    # The trunk's best guess of the fakes' law, from what it is shown: that of
-    # the generator which reads the same, with the place masked, or with the
-    # token itself, of which it keeps as much as if it were the original.
-    hidden, copied = (np.asarray(batch[f'chance_{name}'], np.float64)
-                      for name in ('masked', 'shown'))
-    other = np.minimum((1 - copied) / np.maximum(1 - hidden, 1e-12), 1) * hidden
-    itself = law.evidence(np.maximum(shown, 0)) * (shown >= 0)[..., None]
-    share = float(self.numbers['mask_share'])
-    noisy = (share * hidden[..., None] + (1 - share) * np.where(
-        itself > 0, copied[..., None], other[..., None]))
-    draws = np.sum(batch['weights'] > 0, 1)
-    joint = ideal.among_noise(
-        law, shown, noisy * (text >= 0)[..., None],
-        distinct(draws, np.sum(text >= 0, 1)), segments)
-    return {'generator': recovered, **self._judge().floor(
-        joint, told, text, shown, batch)}
+    return fakes.floor(self.vocabulary, float(self.numbers['mask_share']),
+                       self._judge(), law, batch)
 
   # --- the trunk's term -----------------------------------------------------
 
@@ -343,23 +318,3 @@ class Objective(base.BaseObjective):
     # The trunk is asked about samples, which are made within the loss.
     return {'generator': {'inputs': batch['noise'] & ~batch['hidden']},
             self._judge().term: None}
-
-
-def distinct(draws, places):
-  """How many places are drawn at least once.
-
-  Args:
-    draws: int `[batch]`, from places that are equally likely.
-    places: int `[batch]`, how many there are.
-
-  Returns:
-    float64 `[batch, most draws + 1]`, chances.
-  """
-  count = np.arange(draws.max(initial=0) + 1)
-  places = np.maximum(places, 1)[:, None]
-  found = np.repeat((count == 0)[None] * 1.0, len(draws), 0)
-  for number in range(len(count) - 1):
-    again = found * np.minimum(count / places, 1)
-    new = np.roll(found * np.maximum(1 - count / places, 0), 1, 1)
-    found = np.where((number < draws)[:, None], again + new, found)
-  return found

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from ptm_jax.objectives import detection, ideal
+from ptm_jax.objectives import channel, detection, ideal
 
 
 @dataclasses.dataclass
@@ -23,8 +23,8 @@ class Objective(detection.Detection):
     text, shown = (ideal.symbols(self.vocabulary, batch[name])
                    for name in ('targets', 'inputs'))
     noisy = np.full((*text.shape, law.num_symbols), 1 / law.num_symbols)
-    found = ideal.among_noise(
-        law, shown, noisy, ideal.counted(batch['noise']),
+    found = channel.among_noise(
+        law, shown, noisy, channel.counted(batch['noise']),
         ideal.stretches(text, batch['segment_ids']))
-    return {'detection': ideal.of_original(
+    return {'detection': channel.of_original(
         found.sum(2), text, shown, batch['labels'], self.knows_noise(law))}
