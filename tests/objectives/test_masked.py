@@ -3,13 +3,15 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
-from ptm_jax.objectives import units
+from ptm_jax.objectives import noise, units
 from tests.objectives.cases import MODEL, bound, corrupt
+from tests.objectives.test_units import fixed
 from tests.objectives.words import (VOCABULARY, ids, random_windows, show,
                                     window)
 
@@ -32,21 +34,58 @@ def test_masked_arranges_cls_and_sep():
       False, True, True, True, True, True, False, False]
 
 
-@pytest.mark.parametrize('mask_share,random_share,expected', [
-    (1.0, 0.0, '[M]'), (0.0, 0.0, 'kept')])
-def test_masked_vector(mask_share, random_share, expected):
-  # Card 4: L = 10 with special tokens, two of them predicted.
-  objective = bound('masked', length=8, rate=0.15, mask_share=mask_share,
-                    random_share=random_share)
-  batch = objective.corrupt(jax.random.key(1), window('a b c d e f g h'))
-  noise = np.asarray(batch['noise'])
-  assert noise.sum() == batch['weights'].sum() == 2
-  original = ids('[CLS] a b c d e f g h [SEP]')
-  assert np.array_equal(batch['targets'], original)
-  shown = np.where(noise, VOCABULARY.mask_id, original)
-  assert np.array_equal(
-      batch['inputs'], original if expected == 'kept' else shown)
-  assert set(np.flatnonzero(noise)) == set(np.asarray(batch['predicted']))
+# Cards 4 to 7 and 9: the unit; the text; where words start; the units that come
+# first, or what marks them; draws by place; the input and the places predicted.
+# `z q z` are the random tokens of the places 3, 4 and 5, `q` that of 7.
+LETTERS, PIECES, ERNIE = 'a b c d e f g h', 't u b a s r', 'h p i a s o f n'
+CARDS = {
+    'token': ('token', LETTERS, [1] * 8, [], {3: .1, 7: .85},
+              'a b [M] d e f q h', [3, 7]),
+    'whole_word': ('whole_word', PIECES, [1, 1, 0, 0, 1, 0], [5, 2, 1], {},
+                   '[M] u b a [M] [M]', [1, 5, 6]),
+    'ngram': ('ngram', LETTERS, [1] * 8, [3], {}, 'a b [M] [M] [M] f g h',
+              [3, 4, 5]),
+    'span, masked': ('span', LETTERS, [1] * 8, [3], {3: .1},
+                     'a b [M] [M] [M] f g h', [3, 4, 5]),
+    'span, random': ('span', LETTERS, [1] * 8, [3], {3: .85},
+                     'a b z q z f g h', [3, 4, 5]),
+    'span, kept': ('span', LETTERS, [1] * 8, [3], {3: .95}, LETTERS,
+                   [3, 4, 5]),
+    # An entity 0-1 and a phrase 3-5, each with its own draw of .01.
+    'basic units': ('entity', ERNIE, [1] * 8, [0] * 8, {5: .01},
+                    'h p i a [M] o f n', [5]),
+    'phrase': ('phrase', ERNIE, [1] * 8, [0, 0, 0, 1, 2, 2, 0, 0],
+               {4: .01, 5: .02, 6: .02}, 'h p i [M] [M] [M] f n', [4, 5, 6]),
+    'entity': ('entity', ERNIE, [1] * 8, [1, 2, 0, 0, 0, 0, 0, 0],
+               {1: .01, 2: .02}, '[M] [M] i a s o f n', [1, 2])}
+
+
+@pytest.mark.parametrize('card', CARDS)
+def test_cards(monkeypatch, card):
+  unit, text, starts, marks, draws, expected, places = CARDS[card]
+  raw = window(text)
+  size = raw['tokens'].size
+  raw['flags'] = np.asarray(starts, np.uint8)
+  if unit in ('entity', 'phrase'):
+    raw['units'] = np.asarray(marks, np.uint8)
+  else:
+    fixed(monkeypatch, marks, [1 if unit == 'whole_word' else 3] * (size + 2))
+  objective = bound('masked', length=size, unit=unit, rate={
+      'whole_word': .35, 'ngram': .3, 'span': .375}.get(unit, .15))
+  uniform = np.full(size + 2, .5 if unit in ('whole_word', 'ngram') else .99)
+  uniform[list(draws)] = list(draws.values())
+  chosen = np.isin(np.arange(size + 2), [3, 7])
+  monkeypatch.setattr(jax.random, 'uniform',
+                      lambda *arguments: jnp.asarray(uniform))
+  monkeypatch.setattr(jax.random, 'randint', lambda *arguments: jnp.asarray(
+      ids('. . . z q z . q . .')[:size + 2]) - VOCABULARY.text_start)
+  monkeypatch.setattr(noise, 'distinct_positions', lambda *arguments: (
+      jnp.asarray(chosen), noise.first_places(jnp.asarray(chosen), 2)))
+  one = objective.corrupt(jax.random.key(1), raw)
+  assert show(one['inputs']) == f'[CLS] {expected} [SEP]'
+  assert show(one['targets']) == f'[CLS] {text} [SEP]'
+  assert np.flatnonzero(one['weights']).tolist() == places
+  assert set(np.asarray(one['predicted'])) >= set(places)
 
 
 @pytest.mark.parametrize('length,expected', [

@@ -19,6 +19,13 @@ def test_vector():
   assert np.all(batch['asked'] == 1)
 
 
+def test_the_labels_are_equally_likely():
+  _, batch = shown('sentence_distance',
+                   sentences('a b | c d | e f', 'p q r s t u'), 600)
+  counts = np.bincount(np.asarray(batch['label']).ravel(), minlength=3)
+  assert np.all(np.abs(counts / 600 - 1 / 3) < 0.08)
+
+
 def test_two_sentences_are_not_apart():
   found, batch = shown('sentence_distance', sentences('a b | c d', 'p q r s'))
   assert found == {('[CLS] a b [SEP] c d [SEP]', 0),

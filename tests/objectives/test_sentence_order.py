@@ -17,6 +17,11 @@ def test_vector():
   assert np.all(np.asarray(batch['token_types']) == [0, 0, 0, 0, 1, 1, 1])
 
 
+def test_half_of_the_pairs_are_swapped():
+  _, batch = shown('sentence_order', sentences('a b | c d'), 600)
+  assert abs(float(np.mean(batch['label'])) - 0.5) < 0.08  # 4 standard errors
+
+
 def test_what_an_edge_may_have_cut_off_is_left_out():
   # The window begins within a sentence and goes on to its end.
   window = sentences('a b | c d | e | f g')
