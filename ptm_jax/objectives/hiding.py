@@ -9,20 +9,28 @@ from ptm_jax.objectives import arrange, noise, ways
 
 
 def pseudo(asked, loss):
-  """The two pseudo-log-likelihoods.
+  """The two pseudo-log-likelihoods, and what all hidden tokens have at once.
 
   Args:
     asked: as `asked` below, without the objective.
     loss: as of `ways.Way`.
   """
-  asked = functools.partial(asked, 1)
+  one = functools.partial(asked, 1)
   return {
       'pseudo_likelihood': ways.Way(
           'pseudo', 'pseudo-log-likelihood, each token given all others',
-          ways.each, asked, loss),
+          ways.each, one, loss),
       'within_word': ways.Way(
           'pseudo', 'pseudo-log-likelihood, each token given all but the later '
-          'ones of its word', ways.each_in_word, asked, loss)}
+          'ones of its word', ways.each_in_word, one, loss),
+      'all_hidden': at_once(asked, loss)}
+
+
+def at_once(asked, loss):
+  """A way that hides all of what is scored in one copy; as `pseudo`."""
+  return ways.Way(
+      'pseudo', 'log-probability of each token, all that is scored hidden at '
+      'once', ways.once, functools.partial(asked, None), loss)
 
 
 def asked(objective, predictions, window, rank, factor):

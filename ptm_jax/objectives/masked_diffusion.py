@@ -59,11 +59,14 @@ class Objective(masked.Cloze):
         batch['targets'], batch['costs']).over(batch['weights'])}
 
   def ways(self):
-    return {'bound': ways.Way(
-        'bound', 'upper bound on the negative log-likelihood, a random set of '
-        'each size hidden', ways.every_size,
-        functools.partial(hiding.asked, self, None),
-        functools.partial(hiding.recovered, self))}
+    asked = functools.partial(hiding.asked, self)
+    loss = functools.partial(hiding.recovered, self)
+    return {
+        'bound': ways.Way(
+            'bound', 'upper bound on the negative log-likelihood, a random set '
+            'of each size hidden', ways.every_size,
+            functools.partial(asked, None), loss),
+        'all_hidden': hiding.at_once(asked, loss)}
 
   def visibility(self, batch):
     segments = batch['segment_ids']

@@ -9,6 +9,8 @@ objective makes an example of each copy, and its own loss gives the nats.
 
 from typing import Any, Callable, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 # What the sum of nats over a text's tokens is, the strongest first: minus its
@@ -37,6 +39,50 @@ class Way(NamedTuple):
   copies: Callable
   example: Callable
   loss: Callable[[Any, Any], Any]
+
+  def end(self, count, behind):
+    """Up to which of a text's `count` tokens it asks, if `behind` of them, the
+    last ones, stand behind what is scored.
+
+    A likelihood asks for these too: what it makes of both ranks what is scored
+    as if they were given, by Bayes' rule. The other kinds see both sides.
+    """
+    return count if self.kind == 'likelihood' else count - behind
+
+
+def nats(way, params, tokens, counts, ranks, factors):
+  """What each copy says of its text.
+
+  Args:
+    way: `Way`.
+    params: by network.
+    tokens: int32 `[rows, length]`, the texts.
+    counts: int32 `[rows]`, their tokens.
+    ranks, factors: `[rows, length]`, of `way.copies`.
+
+  Returns:
+    nats times factors, float32 `[rows, length]`, 0 where a copy does not ask;
+    and bool, where it asks and the token was not the likeliest. The nats have
+    a gradient within `losses.plain`.
+  """
+  rows, length = tokens.shape
+  index = jnp.broadcast_to(jnp.arange(length), tokens.shape)
+  real = index < counts[:, None]
+  windows = {
+      'tokens': tokens, 'segment_ids': real.astype(jnp.int32),
+      'positions': jnp.where(real, index, 0),
+      'flags': jnp.zeros(tokens.shape, jnp.uint8),
+      'index': jnp.arange(rows), 'epoch': jnp.zeros(rows, jnp.int32)}
+  examples, origins = jax.vmap(way.example)(windows, ranks, factors)
+  terms = way.loss(params, examples)
+  found, wrong = jnp.zeros(tokens.shape), jnp.zeros(tokens.shape, bool)
+  for name, origin in origins.items():
+    # What is about no token of the text goes to a place that there is not.
+    place = jnp.arange(rows)[:, None], jnp.where(origin < 0, length, origin)
+    found = found.at[place].add(terms[name].nll / len(origins), mode='drop')
+    wrong = wrong.at[place].max(~terms[name].correct, mode='drop')
+  asked = factors > 0
+  return jnp.where(asked, found * factors, 0), asked & wrong
 
 
 def once(count, context, starts):

@@ -16,13 +16,15 @@ from ptm_jax.tasks import overlap, zero_shot
 _EVERY = 10.0  # seconds between two lines of progress
 
 
-def tasks_of(names, data_dirs):
-  """`{name: (task, folder)}`.
+def tasks_of(names, data_dirs, prompted=None):
+  """`{name: (task, folder)}`, with a word on how it is asked behind a name.
 
   Args:
     names: list of names of zero-shot tasks.
     data_dirs: their folders, or one that holds a folder for each task, or one
       task's files.
+    prompted: makes of a task that is else fine-tuned one of
+      `prompting.Prompted`; None where there is no prompt.
 
   Raises:
     ConfigError, DataError: a task is not of this kind, or has no folder.
@@ -33,16 +35,20 @@ def tasks_of(names, data_dirs):
   found = {}
   for name, folder in zip(names, data_dirs * (len(names) // len(data_dirs))):
     task = find('tasks', name)()
-    if not isinstance(task, zero_shot.ZeroShot):
+    plain = isinstance(task, zero_shot.ZeroShot)
+    if not plain and not prompted:
       raise ConfigError(f'--tasks={name} is not scored without training: use '
-                        'the verb finetune')
+                        'the verb finetune, or give a --prompt')
+    if plain and prompted:
+      raise ConfigError(f'--tasks={name} needs no --prompt: leave it out')
     folder = pathlib.Path(folder)
     inner = folder / name
     if len(data_dirs) == 1 and inner.is_dir():
       folder = inner
     if not folder.is_dir():
       raise DataError(f'--data_dir={folder} is no folder')
-    found[name] = task, folder
+    task = prompted(task) if prompted else task
+    found[f'{name}{task.how}'] = task, folder
   return found
 
 
@@ -75,7 +81,8 @@ def evaluate(run, checkpoint, tasks, way='', max_examples=0, output=None,
   for name, (task, folder) in tasks.items():
     trunk, examples = trunks[name], data[name]
     settings = {'data_dir': str(folder), 'max_examples': max_examples,
-                'scorer': trunk.scorer and trunk.scorer.name}
+                'scorer': trunk.scorer and trunk.scorer.name,
+                **task.settings()}
     old = before.get(name, {})
     if {key: old.get(key) for key in settings} == settings:
       say(f'{name}: taken from {output}')

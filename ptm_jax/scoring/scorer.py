@@ -15,11 +15,11 @@ import functools
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.find import name_of
+from ptm_jax.objectives import ways
 
 # Lengths that texts are padded to; a program is compiled for each.
 LENGTHS = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -69,11 +69,13 @@ class Score:
 
 class Ids(NamedTuple):
   """As `Text`, in tokens: int32 `[n]`, of which the first `context` are given,
-  and bool `[n]`, where words start."""
+  bool `[n]`, where words start, and how many at the end stand behind what is
+  scored; see `ways.Way.end`."""
 
   ids: np.ndarray
   context: int
   starts: np.ndarray
+  behind: int = 0
 
 
 class Scorer:
@@ -93,18 +95,18 @@ class Scorer:
   """
 
   def __init__(self, run, way=''):
-    ways = run.objective.ways()
+    known = run.objective.ways()
     kind = name_of(run.objective)[1]
-    if not ways:
+    if not known:
       raise ConfigError(f'{kind} gives a text no score: its trunk can be '
                         'embedded, probed and fine-tuned')
-    if way and way not in ways:
+    if way and way not in known:
       raise ConfigError(f'--scorer={way}: {kind} scores texts by '
-                        f'{", ".join(ways)}')
-    self.name = way or next(iter(ways))
-    self.way, self.run = ways[self.name], run
+                        f'{", ".join(known)}')
+    self.name = way or next(iter(known))
+    self.way, self.run = known[self.name], run
     self.room = run.objective.model.max_length - SPECIAL
-    self._program = jax.jit(functools.partial(_nats, self.way))
+    self._program = jax.jit(functools.partial(ways.nats, self.way))
 
   def score(self, texts, show=lambda count: None):
     """Scores texts, which may come in any order and of any lengths.
@@ -141,20 +143,20 @@ class Scorer:
 
   def score_ids(self, texts, show=lambda count: None):
     """As `score`, of `Ids`: of each the nats, float64, and which were correct,
-    bool, of the tokens behind the context."""
+    bool, of the tokens behind the context that are asked for."""
     found, done = [None] * len(texts), 0
     for length, numbers in _by_length(texts):
       part = [texts[number] for number in numbers]
       nats = np.zeros((len(part), length))
       wrong = np.zeros((len(part), length), bool)
-      for owners, batch in _calls(part, self.way.copies, length):
+      for owners, batch in _calls(part, self.way, length):
         one, missed = jax.device_get(self._program(self.run.params, *batch))
         np.add.at(nats, owners, one[:len(owners)])
         np.logical_or.at(wrong, owners, missed[:len(owners)])
         show(done + int(owners[-1]))
       for row, (number, text) in enumerate(zip(numbers, part, strict=True)):
-        behind = slice(text.context, len(text.ids))
-        found[number] = nats[row, behind], ~wrong[row, behind]
+        asked = slice(text.context, self.way.end(len(text.ids), text.behind))
+        found[number] = nats[row, asked], ~wrong[row, asked]
       done += len(part)
       show(done)
     return found
@@ -175,18 +177,20 @@ def _by_length(texts):
       yield length, numbers[first:first + size]
 
 
-def _calls(texts, copies, length):
+def _calls(texts, way, length):
   """Yields the arguments of calls of one shape, the last one with empty rows.
 
   Args:
     texts: list of `Ids`, none longer than `length`.
-    copies: of `ways.Way`.
+    way: `ways.Way`.
     length: tokens of a row.
 
   Yields:
-    int64 `[rows]`, which text each row is of, and the arrays of `_nats`.
+    int64 `[rows]`, which text each row is of, and the arrays of `ways.nats`.
   """
-  parts = [copies(len(one.ids), one.context, one.starts) for one in texts]
+  ends = [way.end(len(one.ids), one.behind) for one in texts]
+  parts = [way.copies(end, one.context, one.starts[:end])
+           for end, one in zip(ends, texts, strict=True)]
   owners = np.repeat(np.arange(len(texts)), [len(rank) for rank, _ in parts])
   counts = np.asarray([len(one.ids) for one in texts], np.int32)
   tokens = _padded([one.ids[None] for one in texts], length)
@@ -211,36 +215,3 @@ def _padded(parts, length):
     first += len(part)
   return found
 
-
-def _nats(way, params, tokens, counts, ranks, factors):
-  """What each copy says of its text.
-
-  Args:
-    way: `objectives.ways.Way`.
-    params: by network.
-    tokens: int32 `[rows, length]`, the texts.
-    counts: int32 `[rows]`, their tokens.
-    ranks, factors: `[rows, length]`, of `way.copies`.
-
-  Returns:
-    nats times factors, float32 `[rows, length]`, 0 where a copy does not ask;
-    and bool, where it asks and the token was not the likeliest.
-  """
-  rows, length = tokens.shape
-  index = jnp.broadcast_to(jnp.arange(length), tokens.shape)
-  real = index < counts[:, None]
-  windows = {
-      'tokens': tokens, 'segment_ids': real.astype(jnp.int32),
-      'positions': jnp.where(real, index, 0),
-      'flags': jnp.zeros(tokens.shape, jnp.uint8),
-      'index': jnp.arange(rows), 'epoch': jnp.zeros(rows, jnp.int32)}
-  examples, origins = jax.vmap(way.example)(windows, ranks, factors)
-  terms = way.loss(params, examples)
-  nats, wrong = jnp.zeros(tokens.shape), jnp.zeros(tokens.shape, bool)
-  for name, origin in origins.items():
-    # What is about no token of the text goes to a place that there is not.
-    place = jnp.arange(rows)[:, None], jnp.where(origin < 0, length, origin)
-    nats = nats.at[place].add(terms[name].nll / len(origins), mode='drop')
-    wrong = wrong.at[place].max(~terms[name].correct, mode='drop')
-  asked = factors > 0
-  return jnp.where(asked, nats * factors, 0), asked & wrong

@@ -48,6 +48,11 @@ class Trunk:
     self.cut += sum(one.cut > 0 for one in found)
     return found
 
+  def score_ids(self, texts):
+    """Nats of each `scorer.Ids`, in all, float64 `[texts]`."""
+    return np.asarray([nats.sum() for nats, _ in self.scorer.score_ids(
+        texts, self._show)])
+
   def stream(self, text):
     """As `stream.nats`: of one long text, `(nats, tokens)`."""
     return stream.nats(self.scorer, text, self._show)

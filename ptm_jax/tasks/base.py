@@ -97,6 +97,7 @@ class FineTuned(config.Component):
     labels: names of the answers in the order of their numbers; None takes
       those of the training data, sorted.
     metrics: names of what is scored, the main one first.
+    prompt: as a file of `tasks.prompt` holds it; '' has none of its own.
 
   Class attributes of a kind:
     per_token: whether there is an output for each token, not for the whole.
@@ -107,6 +108,7 @@ class FineTuned(config.Component):
   layouts: ClassVar[tuple[Layout, ...]] = ()
   labels: ClassVar[tuple[str, ...] | None] = None
   metrics: ClassVar[tuple[str, ...]] = ('accuracy',)
+  prompt: ClassVar[str] = ''
   per_token: ClassVar[bool] = False
   probed: ClassVar[str | None] = None
   fine_tuned: ClassVar[bool] = True  # and not scored as the trunk is

@@ -12,3 +12,8 @@ class Task(classification.Classification):
           rows.headed('index', 'sentence1', 'sentence2', 'label'),
           {'text': 'sentence1', 'second': 'sentence2', 'label': 'label'}),)
   labels = ('entailment', 'not_entailment')
+  prompt = '''
+pattern: {text_a} ? [MASK], {text_b}
+label entailment: Yes
+label not_entailment: No
+'''

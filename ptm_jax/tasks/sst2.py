@@ -13,3 +13,8 @@ class Task(classification.Classification):
       base.Layout(('train.tsv',), ('dev.tsv',), rows.table(),
                   {'text': 'sentence', 'label': 'label'}),)
   labels = ('0', '1')
+  prompt = '''
+pattern: {text} It was [MASK].
+label 0: terrible
+label 1: great
+'''

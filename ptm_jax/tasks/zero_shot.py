@@ -38,11 +38,13 @@ class ZeroShot(config.Component):
     prefers: names of ways that it takes before an objective's first one.
     in_order: whether its examples follow each other, so that a few of them are
       the first ones, and not some spread over all.
+    how: how it is asked, as it stands behind its name in a table.
   """
 
   kinds: ClassVar[tuple[str, ...]] = ()
   prefers: ClassVar[tuple[str, ...]] = ()
   in_order: ClassVar[bool] = False
+  how: ClassVar[str] = ''
 
   def read(self, data_dir):
     """A list of `Example`.
@@ -60,6 +62,10 @@ class ZeroShot(config.Component):
       examples: of `read`, all or some.
     """
     raise NotImplementedError
+
+  def settings(self):
+    """What beside its data decides its scores, a dict of JSON values."""
+    return {}
 
   # --- shared machinery -----------------------------------------------------
 

@@ -1,5 +1,6 @@
 """`evaluate`: a trained run on tasks without training."""
 
+import functools
 import pathlib
 
 from ptm_jax.errors import ConfigError
@@ -7,7 +8,16 @@ from ptm_jax.errors import ConfigError
 
 class Verb:
   """Scores a run on zero-shot tasks: minimal pairs, last words, choices by
-  score, language modelling, similarity. The same command resumes it."""
+  score, language modelling, similarity; and, with a prompt, on tasks with
+  labels. The same command resumes it.
+
+  A prompt is a file of lines such as
+
+      pattern: {text} It was [MASK].
+      label 0: terrible
+      label 1: great | wonderful
+
+  ({text_a} and {text_b} for pairs of texts)."""
 
   takes_config = False
   flags = {
@@ -17,6 +27,12 @@ class Verb:
                        'folder for each, or as many folders with commas'),
       'scorer': ('', 'how texts are scored, such as within_word; by default '
                      "the objective's first way that suits the task"),
+      'prompt': ('', 'file of a prompt, by which a task with labels is asked; '
+                     "default: the task's own"),
+      'shots': (0, 'training examples in front of each question'),
+      'shots_seed': (0, 'of their draw'),
+      'calibrate': (False, "divide a label's probability by that without any "
+                           'text'),
       'max_examples': (0, 'of each task, spread over its data; 0: all'),
       'output': ('', 'JSON file; by default evaluation.json in the folder of '
                      'the run'),
@@ -27,14 +43,21 @@ class Verb:
     for name in 'checkpoint', 'tasks', 'data_dir':
       if not getattr(flags, name):
         raise ConfigError(f'--{name} is missing')
-    if flags.max_examples < 0:
-      raise ConfigError(f'--max_examples={flags.max_examples} is negative')
+    for name in 'max_examples', 'shots', 'shots_seed':
+      if getattr(flags, name) < 0:
+        raise ConfigError(f'--{name}={getattr(flags, name)} is negative')
+    if (flags.shots or flags.calibrate) and not flags.prompt:
+      raise ConfigError('--shots and --calibrate need a --prompt')
     from ptm_jax import setup_jax
     setup_jax.configure()
     from ptm_jax.load import load
-    from ptm_jax.scoring import evaluation
-    tasks = evaluation.tasks_of(flags.tasks.split(','),
-                                flags.data_dir.split(','))
+    from ptm_jax.scoring import evaluation, prompting
+    asked = functools.partial(
+        prompting.Prompted, file=flags.prompt, shots=flags.shots,
+        calibrate=flags.calibrate, seed=flags.shots_seed)
+    tasks = evaluation.tasks_of(
+        flags.tasks.split(','), flags.data_dir.split(','),
+        asked if flags.prompt else None)
     run = load(flags.checkpoint)
     output = pathlib.Path(flags.output or f'{flags.checkpoint}/evaluation.json')
     results = evaluation.evaluate(
