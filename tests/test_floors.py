@@ -345,3 +345,62 @@ def test_a_leak_is_caught_by_the_floor_alone(kind, fields, steps, leaks):
   else:
     assert -4 * found['floor/lm/excess_se'] < found['floor/lm/excess'] < 0.05
     assert 0.6 < found['floor/lm/share'] < 1.1
+
+
+def sums_of_all(law, **shares):
+  """BERT's sum, windows of every document and partner, and their chances."""
+  objective = find('objectives', 'sum')(members={
+      'masked': masked.Objective(rate=0.3, **shares),
+      'next_sentence': find('objectives', 'next_sentence')()})
+  objective.validate()
+  objective = objective.bind(MODEL, VOCABULARY, 4)
+  texts = np.array(list(itertools.product(range(2), repeat=4)))
+  chance = joint(law, 4).ravel()
+  own = np.repeat(np.arange(len(texts)), len(texts))
+  other = np.tile(np.arange(len(texts)), len(texts))
+  raw = windows(texts[own])
+  raw['flags'][:, ::2] = 3
+  raw |= {f'partner_{field}': value for field, value in
+          windows(texts[other]).items() if field != 'positions'}
+  raw['partner_flags'] = raw['flags']
+  return objective, raw, chance[own] * chance[other]
+
+
+def test_each_term_of_a_sum_has_its_floor_by_enumeration():
+  """Two sentences and some masks: what looks the same has one law of the
+  label, and of each hidden token, which the label's doubt is a part of."""
+  law = topics.Source(topics=2, roles=2, classes=1, symbols=2,
+                      sentence_length=2, concentration=0.5).law()
+  objective, raw, chance = sums_of_all(law, **WHOLE)
+  # Of every label, place in the partner and set of masks one drawing.
+  drawn = list({(batch['next_sentence/label'][0, 0],
+                 batch['masked/noise'].tobytes(),
+                 batch['masked/targets'].tobytes()): batch
+                for batch in corrupted(objective, raw, 150)}.values())
+  assert len(drawn) == 6 + 2 * 6
+  batch = {name: np.concatenate([one[name] for one in drawn])
+           for name in drawn[0]}
+  labels = [int(one['next_sentence/label'][0, 0]) for one in drawn]
+  weight = np.concatenate([chance / labels.count(label) for label in labels])
+  best = objective.floor(law, batch)
+  assert set(best) == {'mlm', 'next_sentence'}
+  assert all(one.exact for one in best.values())
+  label = batch['next_sentence/label'][:, 0]
+  tokens = batch['masked/targets'] - VOCABULARY.text_start
+  places = batch['masked/predicted']
+  for row in range(0, len(label), 997):
+    same = np.all(batch['inputs'] == batch['inputs'][row], 1)
+    exact = np.bincount(label[same], weight[same], 2)
+    np.testing.assert_allclose(best['next_sentence'].chances[row, 0],
+                               exact / exact.sum(), atol=1e-10)
+    for one, place in enumerate(places[row]):
+      if batch['masked/noise'][row, place]:
+        exact = np.bincount(tokens[same, place], weight[same], 2)
+        np.testing.assert_allclose(best['mlm'].chances[row, one],
+                                   exact / exact.sum(), atol=1e-10)
+  # Random tokens leave a predictor that takes each as noise by itself.
+  objective, *_ = sums_of_all(law)
+  (batch,) = corrupted(objective, raw)
+  best = objective.floor(law, batch)
+  assert set(best) == {'mlm', 'next_sentence'}
+  assert not any(one.exact for one in best.values())

@@ -31,6 +31,27 @@ def counted(noise):
   return np.eye(counts.max(initial=0) + 1)[counts]
 
 
+def seen(law, shown, text, noise, mask_share, random_share):
+  """What all that is shown says of the text, if each token is noise by itself.
+
+  Args:
+    law: of the source.
+    shown: int `[batch, length]`, symbols; -1 for what is none.
+    text, noise: bool `[batch, length]`.
+    mask_share, random_share: of the noise.
+
+  Returns:
+    float64 `[batch, length, symbols]`, and whether it is exact.
+  """
+  found = law.evidence(shown)
+  if random_share:
+    rate = (np.sum(noise, 1) / np.maximum(np.sum(text, 1), 1))[:, None, None]
+    kept = 1 - mask_share - random_share
+    found = np.where((shown >= 0)[..., None], (1 - rate + rate * kept) * found
+                     + rate * random_share / law.num_symbols, 1)
+  return found, random_share == 0
+
+
 def recovered(law, text, shown, noise, segments, mask_share, random_share,
               candidates=True):
   """The law of each token if it is noise, given all that is shown.

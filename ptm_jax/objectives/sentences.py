@@ -12,7 +12,7 @@ import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.models.heads import PooledClassifier
-from ptm_jax.objectives import arrange, base, ideal, parts
+from ptm_jax.objectives import arrange, base, ideal, parts, readings
 
 
 @dataclasses.dataclass
@@ -117,33 +117,33 @@ class SentenceLevel(base.BaseObjective):
     return {self.term: None}  # the label is no token of the text
 
   def floor(self, law, batch):
-    # Sentences of one length are cut anywhere alike, so the cuts say nothing
-    # of the label; labels with as many parts are equally likely. Documents
-    # are equally long, so a part of another may stand at any sentence that
-    # leaves it its length. Whole sentences of windows that cut one leave out
-    # some of these places.
-    if not law.sentence_length or (self.whole_sentences and self.partner):
-      return {}
     shown = ideal.symbols(self.vocabulary, batch['inputs'])
+    parted = self.parted(law, batch, shown >= 0)
+    return {} if parted is None else self.answers(
+        parted, law.evidence(shown), True, batch)
+
+  def parted(self, law, batch, text):
+    """The law of texts as they are shown, or None: sentences of several
+    lengths tell of the cuts, and whole ones of windows that cut one leave out
+    some places of another document.
+
+    Args:
+      law: of the source.
+      batch: a corrupted one.
+      text: bool `[batch, length]`, what of the inputs is text.
+    """
+    if not law.sentence_length or (self.whole_sentences and self.partner):
+      return None
     separators = np.asarray(batch['inputs']) == self.vocabulary.sep_id
-    part = np.where(shown >= 0, np.cumsum(separators, 1), -1)
-    count = separators.sum(1)
-    scores = np.full((len(shown), self.num_classes()), -np.inf)
-    total = np.asarray(batch['total'])[:, 0]
-    for label, (order, where) in enumerate(self.origins()):
-      rank = np.argsort(order)[np.clip(part, 0, len(order) - 1)]
-      places = np.argsort(np.where(shown < 0, len(order), rank), 1,
-                          kind='stable')
-      text, rank = ideal.at(shown, places), ideal.at(rank, places)
-      chance = (_of_two(law, text, rank, total) if where == 'apart' else
-                _with_a_gap(law, text, rank, total) if where == 'behind' else
-                law.log_likelihood(text))
-      scores[:, label] = np.where(count == len(order), chance, -np.inf)
-    scores[count == 0] = 0  # padding
-    chances = np.exp(scores - scores.max(1, keepdims=True))
-    chances /= chances.sum(1, keepdims=True)
-    return {self.term: ideal.Ideal(chances[:, None],
-                                   np.asarray(batch['label'], np.int64))}
+    part = np.where(text, np.cumsum(separators, 1), -1)
+    return readings.Parted(law, self.origins(), part, separators.sum(1),
+                           np.asarray(batch['total'])[:, 0])
+
+  def answers(self, parted, evidence, exact, batch):
+    """The floor of the question, given what is seen of the text."""
+    chances, _ = parted.labels(evidence)
+    return {self.term: ideal.Ideal(
+        chances[:, None], np.asarray(batch['label'], np.int64), exact)}
 
   def read(self, window):
     # A text is read as the first part, as in fine-tuning.
@@ -152,39 +152,3 @@ class SentenceLevel(base.BaseObjective):
     return {'inputs': arranged['tokens'],
             'segment_ids': arranged['segment_ids'],
             'positions': arranged['positions']}
-
-
-def _of_two(law, text, part, total):
-  """ln p of parts 0 and 1 of texts, the second from another document.
-
-  Args:
-    law: of the source.
-    text: int `[batch, length]`, -1 where it is over.
-    part: int `[batch, length]`.
-    total: int `[batch]`, tokens of a document.
-  """
-  first = law.log_likelihood(np.where(part == 0, text, -1))
-  # Where the first part stood there is other text, or less or more of it.
-  before = np.sum((part == 0) & (text >= 0), 1)
-  room = total - np.sum((part == 1) & (text >= 0), 1)
-  chances = [np.where(skipped <= room, law.log_likelihood(
-      _moved(text, part, skipped - before)), -np.inf)
-             for skipped in range(0, text.shape[1], law.sentence_length)]
-  return first + np.logaddexp.reduce(chances) - np.log(
-      1 + room // law.sentence_length)
-
-
-def _with_a_gap(law, text, part, total):
-  """As `_of_two`, the second part at the end of the same document, with text
-  between the two."""
-  gap = total - np.sum(text >= 0, 1)
-  apart = np.maximum(np.where(part == 0, text, -1), _moved(text, part, gap))
-  return np.where(gap > 0, law.log_likelihood(apart), -np.inf)
-
-
-def _moved(text, part, by):
-  """Part 1 of texts alone, `by [batch]` places to the right."""
-  index = np.arange(text.shape[1]) - by[:, None]
-  inside = (index >= 0) & (index < text.shape[1])
-  return np.where(inside, ideal.at(
-      np.where(part == 1, text, -1), np.where(inside, index, 0)), -1)

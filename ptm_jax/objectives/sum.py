@@ -6,10 +6,13 @@ are ALBERT and StructBERT.
 
 import dataclasses
 
+import numpy as np
+
 from ptm_jax.config import Component
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
-from ptm_jax.objectives import base, masked, members, next_sentence
+from ptm_jax.objectives import (base, channel, ideal, masked, members,
+                                next_sentence)
 from ptm_jax.rng import stream
 
 
@@ -128,6 +131,34 @@ class Objective(members.Combination):
   def exempt(self, batch):
     return members.joined(member.exempt(view)
                           for member, view in self._views(batch))
+
+
+  def floor(self, law, batch):
+    asks, changes = self._by_role('arranges'), self._by_role('changes')
+    views = dict(enumerate(self._views(batch)))
+    found = {}
+    if asks.arranges:  # it is not told where the parts stood
+      (here, own), = ((number, view) for number, (member, view) in
+                      views.items() if member is asks)
+      del views[here]
+      law = asks.parted(law, own, self._is_text(batch))
+      if law is None:
+        return {}
+    found = members.joined(member.floor(law, view)
+                           for member, view in views.values())
+    if asks.arranges and (found or not changes.changes):
+      evidence = channel.seen(
+          law, ideal.symbols(self.vocabulary, batch['inputs']),
+          self._is_text(batch), batch['noise'],
+          getattr(changes, 'mask_share', 1.0),
+          getattr(changes, 'random_share', 0.0))
+      found.update(asks.answers(law, *evidence, own))
+    return found
+
+  def _is_text(self, batch):
+    special = self.vocabulary.cls_id, self.vocabulary.sep_id
+    return (np.asarray(batch['segment_ids']) > 0) & ~np.isin(
+        batch['inputs'], special)
 
 
 def composes(kind):

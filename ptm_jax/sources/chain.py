@@ -65,8 +65,8 @@ class Chain(Law):
       symbols[place] = emit.draw(rng, state)
     return symbols.T, began
 
-  def log_likelihood(self, symbols, segments=None):
-    _, scales = self._forward(*self._given(self.evidence(symbols), segments))
+  def log_evidence(self, evidence, segments=None):
+    _, scales = self._forward(*self._given(evidence, segments))
     real = True if segments is None else np.asarray(segments) > 0
     return np.sum(np.where(real, np.log(scales.T), 0), 1)
 

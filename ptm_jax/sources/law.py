@@ -84,7 +84,10 @@ class Law:
   def log_likelihood(self, symbols, segments=None):
     """ln p of the symbols of each row, nats, float64 `[batch]`; negative ones
     are summed out."""
-    evidence = self.evidence(symbols)
+    return self.log_evidence(self.evidence(symbols), segments)
+
+  def log_evidence(self, evidence, segments=None):
+    """ln p of what is seen, as `log_likelihood`; `evidence` as of `around`."""
     chances = np.sum(evidence * self.before(evidence, segments), -1)
     real = True if segments is None else np.asarray(segments) > 0
     with np.errstate(divide='ignore'):
