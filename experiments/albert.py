@@ -25,8 +25,9 @@ def get_config(arg=None):
   experiment = config.Experiment(
       objective=kinds.get('objective', sums.Objective({
           'masked': masked.Objective(unit='ngram', max_predictions=20),
-          # As published: segments are whole sentences of long documents.
-          'sentence_order': sentence_order.Objective(whole_sentences=True)})),
+          # As published. Tiny windows have hardly two whole sentences.
+          'sentence_order': sentence_order.Objective(
+              whole_sentences=size != 'tiny')})),
       corpus=kinds.get('corpus', python_docs.Corpus()),
       model=config.Model(
           depth=12, width=768, num_heads=12, activation='gelu',

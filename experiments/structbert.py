@@ -25,8 +25,9 @@ def get_config(arg=None):
   experiment = config.Experiment(
       objective=kinds.get('objective', sums.Objective({
           'word_structure': word_structure.Objective(),
+          # As published. Tiny windows have hardly two whole sentences.
           'sentence_structure': sentence_structure.Objective(
-              whole_sentences=True)})),
+              whole_sentences=size != 'tiny')})),
       corpus=kinds.get('corpus', python_docs.Corpus()),
       model=config.Model(
           depth=12, width=768, num_heads=12, activation='gelu',
