@@ -72,21 +72,63 @@ def test_exemptions_are_the_listed_ones(name):
   assert set(exempt) == EXEMPT.get(name, set())
 
 
+def planted(name, form='auto', **changes):
+  """What the first proof finds if fields of a packed batch are changed while
+  the declared visibility is that of the honest batch."""
+  shared = prover(name, form)
+  batch = shared.corrupt(windows(shared, 'packed'))
+  declared = shared.objective.visibility(batch)
+  changed = {field: change(value) for field, value in batch.items()
+             for suffix, change in changes.items() if field.endswith(suffix)}
+  assert changed
+  honest, shared.objective = shared.objective, bound(name, form)
+  shared.objective.visibility = lambda _: declared
+  try:
+    return [leak for one in shared.derivative({**batch, **changed})
+            for leak in one.leaks]
+  finally:
+    shared.objective = honest
+
+
 @pytest.mark.parametrize('name', sorted(set(NAMES) - set(LOSSY)))
 def test_planted_leak_between_documents_is_caught(name):
   """Segments that are not kept apart are a leak the proof must see."""
-  shared = prover(name)
-  batch = shared.corrupt(windows(shared, 'packed'))
-  declared = shared.objective.visibility(batch)
-  merged = {key: jnp.minimum(value, 1) if key.endswith('segment_ids')
-            else value for key, value in batch.items()}
-  planted = bound(name)
-  planted.visibility = lambda _: declared
-  honest, shared.objective = shared.objective, planted
-  try:
-    assert any(one.leaks for one in shared.derivative(merged))
-  finally:
-    shared.objective = honest
+  assert planted(name, segment_ids=lambda ids: jnp.minimum(ids, 1))
+
+
+@pytest.mark.parametrize('name', ['prefix_lm', 'masked_next_token'])
+def test_planted_longer_prefix_is_caught(name):
+  """What is to be written is read both ways."""
+  assert planted(name, 'prefix', prefix_length=lambda length: length + 3)
+
+
+@pytest.mark.parametrize('name', ['permutation', 'permuted_masked'])
+def test_planted_order_of_streams_is_caught(name):
+  """Tokens that are predicted later are read as if they were context."""
+  assert planted(name, rank=lambda rank: jnp.where(rank > 1, 0, rank))
+
+
+def test_planted_mode_is_caught():
+  """UniLM reads both ways where it says that it reads one."""
+  assert planted('unilm', mode=jnp.zeros_like)
+
+
+@pytest.mark.parametrize('name', ['autoregressive', 'bidirectional_lm'])
+def test_planted_shift_by_none_is_caught(name):
+  """The input of each place is what it is to predict, as if not shifted."""
+  honest = bound(name)
+  noise = honest.noise
+
+  def unshifted(key, arranged):
+    example = noise(key, arranged)
+    return {**example, **{
+        field: example[field.replace('inputs', 'targets')]
+        for field in example if field.endswith('inputs')}}
+
+  honest.noise = unshifted
+  shared = Prover(honest)
+  assert any(one.leaks for one in shared.data(
+      windows(shared, 'one document', 3)))
 
 
 def test_planted_blindness_shows():
@@ -99,9 +141,8 @@ def test_planted_blindness_shows():
   assert not one.leaks and one.blind > 0.4
 
 
-@pytest.mark.parametrize('name', ['masked', 'autoregressive'])
-def test_planted_target_in_the_inputs_is_caught(name):
-  planted = bound(name)
+def test_planted_target_in_the_inputs_is_caught():
+  planted = bound('masked')
   honest = planted.noise
 
   def leaky(key, arranged):
