@@ -53,7 +53,7 @@ def seen(law, shown, text, noise, mask_share, random_share):
 
 
 def recovered(law, text, shown, noise, segments, mask_share, random_share,
-              candidates=True):
+              candidates=True, known=1.0):
   """The law of each token if it is noise, given all that is shown.
 
   Any token that is shown may be a random one; how many tokens are noise is
@@ -66,11 +66,12 @@ def recovered(law, text, shown, noise, segments, mask_share, random_share,
     segments: int `[batch, length]`, in which what is no text is left out.
     mask_share, random_share: of the noise.
     candidates: bool `[batch, length]`, the text that may be noise.
+    known: float64 `[batch, length, symbols]`, what else is told of each token.
 
   Returns:
     float64 `[batch, length, symbols]`.
   """
-  seen = law.evidence(shown)
+  seen = law.evidence(shown) * known
   if random_share == 0:  # what is shown is the text
     found = seen * law.around(seen, segments)
   else:

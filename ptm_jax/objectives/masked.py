@@ -246,22 +246,26 @@ class Objective(Hidden):
     return self.number('num_predictions')[total]
 
   def floor(self, law, batch):
-    if self.unit != 'token' and law.long_words:
-      return {}  # whole words tell where they begin
     text, shown = (ideal.symbols(self.vocabulary, batch[name])
                    for name in ('targets', 'inputs'))
-    places = batch['predicted']
-    return {'mlm': ideal.Ideal(
-        ideal.at(channel.recovered(
-            law, text, shown, batch['noise'],
-            ideal.stretches(text, batch['segment_ids']),
-            self.mask_share, self.random_share), places),
-        np.maximum(ideal.at(text, places), 0), self.knows_noise(law))}
+    return {'mlm': self.best(
+        law, text, shown, batch['noise'],
+        ideal.stretches(text, batch['segment_ids']), batch['predicted'])}
 
-  def knows_noise(self, law):
-    """Whether all that is shown of noise is known of its law."""
-    return self.random_share == 0 or (
-        self.unit == 'token' and law.counts_noise)
+  def best(self, law, text, shown, noise, segments, places, candidates=True):
+    """The best predictions of the noise at `places [batch, n]`; otherwise as
+    `channel.recovered`. What hidden words tell of where they begin is left out
+    above, and told in full below."""
+    def of(known):
+      return ideal.at(channel.recovered(
+          law, text, shown, noise, segments, self.mask_share,
+          self.random_share, candidates, known), places)
+    words = self.unit != 'token' and law.word_starts is not None
+    exact = not words and (self.random_share == 0 or (
+        self.unit == 'token' and law.counts_noise))
+    return ideal.Ideal(
+        of(1.0), np.maximum(ideal.at(text, places), 0), exact,
+        of(law.of_starts(text)) if words and not self.random_share else None)
 
 
 def _token_count(rate, length):

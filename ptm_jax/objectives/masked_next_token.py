@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import checks, losses
-from ptm_jax.objectives import (arrange, base, channel, hiding, ideal, masked,
-                                noise, ways)
+from ptm_jax.objectives import (arrange, base, hiding, ideal, masked, noise,
+                                ways)
 from ptm_jax.rng import stream
 
 
@@ -120,17 +120,12 @@ class Objective(masked.Objective):
     tokens = np.pad(batch['targets'], ((0, 0), (1, 0)))
     segments = np.pad(batch['segment_ids'], ((0, 0), (0, 1)))
     text = ideal.symbols(self.vocabulary, tokens)
-    found = {}
-    if self.unit == 'token' or not law.long_words:
-      def padded(name):
-        return np.pad(batch[name], ((0, 0), (0, 1)))
-      chances = channel.recovered(
-          law, text, ideal.symbols(self.vocabulary, padded('inputs')),
-          padded('noise'), ideal.stretches(text, segments),
-          self.mask_share, self.random_share, padded('positions') > 0)
-      found['mntp'] = ideal.Ideal(
-          ideal.at(chances, places), np.maximum(ideal.at(text, places), 0),
-          self.knows_noise(law))
+    def padded(name):
+      return np.pad(batch[name], ((0, 0), (0, 1)))
+    found = {'mntp': self.best(
+        law, text, ideal.symbols(self.vocabulary, padded('inputs')),
+        padded('noise'), ideal.stretches(text, segments), places,
+        padded('positions') > 0)}
     if self.causal_share:
       chances = law.before(law.evidence(text),
                            ideal.stretches(text, segments))

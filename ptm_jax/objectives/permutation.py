@@ -161,7 +161,7 @@ class Ordered(masked.Cloze):
         self.queries(documents), documents)}}
 
   def floor(self, law, batch):
-    if law.long_words and not self.compensated:
+    if law.word_starts is not None and not self.compensated:
       return {}  # spans of whole words tell where these begin
     length = self.content_length
     own = self.seen(batch)[:, -self.sizes['predictions']:, :length]

@@ -30,7 +30,7 @@ class Parted(Law):
   def __init__(self, law, origins, part, count, total):
     self._law, self._count, self._num_labels = law, count, len(origins)
     self._width = max(part.shape[1], total.max())
-    self.num_symbols = law.num_symbols
+    self.num_symbols, self.word_starts = law.num_symbols, law.word_starts
     self._readings = [
         (label, np.where(count == len(order), prior, -np.inf), places)
         for label, (order, where) in enumerate(origins)

@@ -27,4 +27,5 @@ class Objective(detection.Detection):
         law, shown, noisy, channel.counted(batch['noise']),
         ideal.stretches(text, batch['segment_ids']))
     return {'detection': channel.of_original(
-        found.sum(2), text, shown, batch['labels'], self.knows_noise(law))}
+        found.sum(2), text, shown, batch['labels'],
+        self.unit == 'token' and law.counts_noise)}

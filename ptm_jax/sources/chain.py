@@ -21,8 +21,7 @@ class Chain(Law):
   Args:
     transition: float64 `[K, K]`, rows sum to 1.
     emission: float64 `[K, V]`, rows sum to 1.
-    long_words: whether words have several symbols: noise that falls on whole
-      words then tells where they begin, so its floor is another.
+    word_starts: symbols below this one begin words; None is all of them.
     start: float64 `[K]`, the law of a document's first state. None is the
       stationary law, of which `transition` then has one alone: a document is
       a piece cut out anywhere.
@@ -30,12 +29,12 @@ class Chain(Law):
 
   Attributes:
     start: float64 `[K]`.
-    num_symbols, stationary, long_words, sentence_length: as of `Law`.
+    num_symbols, stationary, word_starts, sentence_length: as of `Law`.
   """
 
   counts_noise = True
 
-  def __init__(self, transition, emission, long_words=False, start=None,
+  def __init__(self, transition, emission, word_starts=None, start=None,
                sentence_length=None):
     self.transition = np.asarray(transition, np.float64)
     self.emission = np.asarray(emission, np.float64)
@@ -43,7 +42,7 @@ class Chain(Law):
     self.start = (_stationary(self.transition) if start is None
                   else np.asarray(start, np.float64))
     self.num_symbols = self.emission.shape[1]
-    self.long_words, self.sentence_length = long_words, sentence_length
+    self.word_starts, self.sentence_length = word_starts, sentence_length
 
   def sample(self, rng, count, length):
     return self._draw(rng, count, length)[0]
@@ -68,7 +67,8 @@ class Chain(Law):
   def log_evidence(self, evidence, segments=None):
     _, scales = self._forward(*self._given(evidence, segments))
     real = True if segments is None else np.asarray(segments) > 0
-    return np.sum(np.where(real, np.log(scales.T), 0), 1)
+    with np.errstate(divide='ignore'):
+      return np.sum(np.where(real, np.log(scales.T), 0), 1)
 
   def before(self, evidence, segments=None):
     states, _ = self._forward(*self._given(evidence, segments))

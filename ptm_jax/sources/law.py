@@ -16,8 +16,8 @@ class Law:
     num_symbols: V.
     stationary: whether a piece of a document has the same law anywhere, so
       that windows may cut documents.
-    long_words: whether words have several symbols: noise that falls on whole
-      words then tells where they begin, so its floor is another.
+    word_starts: symbols below this one begin words, and no others do; None is
+      every symbol. Noise that falls on whole words tells where they begin.
     sentence_length: symbols in each sentence of a document, or None.
     counts_noise: whether `among_noise` holds for any law of how many places
       are noise.
@@ -25,7 +25,7 @@ class Law:
 
   num_symbols: int
   stationary = False
-  long_words = False
+  word_starts = None
   sentence_length = None
   counts_noise = False
 
@@ -53,6 +53,13 @@ class Law:
     symbol and 0 elsewhere; all 1 where `symbols` is negative (unseen)."""
     symbols = np.asarray(symbols)[..., None]
     return np.where(symbols < 0, 1.0, symbols == np.arange(self.num_symbols))
+
+  def of_starts(self, symbols):
+    """What it says of each symbol whether it begins a word, as `evidence`."""
+    if self.word_starts is None:
+      return np.ones((*np.shape(symbols), self.num_symbols))
+    begins = np.asarray(symbols)[..., None] < self.word_starts
+    return 1.0 * (begins == (np.arange(self.num_symbols) < self.word_starts))
 
   def around(self, evidence, segments=None):
     """p(symbol | evidence at all other places of its segment), `[batch,

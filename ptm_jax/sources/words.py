@@ -85,4 +85,4 @@ class Source(config.Component):
               for b in range(self.classes)] for a in range(self.classes)]
     letters = [spelled[word][place] for word, place in places]
     return Chain(np.block(steps), np.eye(self.letters)[
-        np.tile(letters, self.classes)], long_words=True)
+        np.tile(letters, self.classes)], word_starts=self.word_starts)
