@@ -26,31 +26,39 @@ def compare(objective, params, windows, law):
 
   Returns:
     `{term: {ideal, model, divergence, factors}}` for each term that predicts
-    symbols and whose floor is exact: float64 `[batch, n, symbols]` twice, and
-    `[batch, n]` twice, the divergence in nats.
+    tokens and whose floor is exact: float64 `[batch, n, ids]` twice, of the
+    symbols or, where other ids are predicted as well, of all that the law
+    allows in this batch; and `[batch, n]` twice, the divergence in nats.
   """
   batch = evaluation_batch(objective, windows)
   made = jax.jit(lambda params, batch: objective.outcomes(params, batch))
   known = {**_without_key(batch), **made(params, batch)}
   ideals = {term: ideal for term, ideal in objective.floor(
       law, jax.tree.map(np.asarray, known)).items()
-            if ideal.exact and ideal.chances.shape[-1] == law.num_symbols}
-  if not ideals:
+            if ideal.exact}
+  ids = {term: one for term, ideal in ideals.items()
+         for one in [_ids(objective.vocabulary, law, ideal)] if one is not None}
+  if not ids:
     return {}
+  union = np.unique(np.concatenate(list(ids.values())))
   nll, terms = jax.tree.map(
       lambda x: np.asarray(x, np.float64),
-      jax.jit(lambda params, batch: _ask(objective, params, batch,
-                                         law.num_symbols))(params, batch))
+      jax.jit(lambda params, batch: _ask(objective, params, batch, union))(
+          params, batch))
   found = {}
-  for term, ideal in ideals.items():
-    factors, own = terms[term]
-    asked = np.take_along_axis(nll[term], ideal.labels[..., None], 2)[..., 0]
+  for term, own_ids in ids.items():
+    ideal, (factors, own) = ideals[term], terms[term]
+    asked_nll = nll[term][..., np.searchsorted(union, own_ids)]
+    chances, labels = ideal.chances, ideal.labels
+    if chances.shape[-1] != law.num_symbols:
+      chances = chances[..., own_ids]
+      labels = np.searchsorted(own_ids, np.minimum(labels, own_ids[-1]))
+    asked = np.take_along_axis(asked_nll, labels[..., None], 2)[..., 0]
     if (np.any(np.abs(asked - own)[factors > 0] > _AGREES)
-        or not np.any(np.ptp(nll[term], -1)[factors > 0])):
+        or not np.any(np.ptp(asked_nll, -1)[factors > 0])):
       continue  # its targets are made within the loss
-    chances = ideal.chances
-    gap = np.log(np.maximum(chances, 1e-300)) + nll[term]
-    found[term] = {'ideal': chances, 'model': np.exp(-nll[term]),
+    gap = np.log(np.maximum(chances, 1e-300)) + asked_nll
+    found[term] = {'ideal': chances, 'model': np.exp(-asked_nll),
                    'divergence': np.sum(chances * gap, -1),
                    'factors': factors}
   return found
@@ -60,22 +68,31 @@ def _without_key(batch):
   return {name: value for name, value in batch.items() if name != 'key'}
 
 
-def _ask(objective, params, batch, num_symbols):
-  """-ln p of every symbol at each prediction, by term `[batch, n, symbols]`,
-  got by calling each in turn the target; and the terms' own factors and nll.
-  """
+def _ids(vocabulary, law, ideal):
+  """The ids that a term's classes are, int `[ids]`; None if it predicts no
+  tokens."""
+  classes = ideal.chances.shape[-1]
+  if classes == law.num_symbols:
+    return vocabulary.text_start + np.arange(classes)
+  if classes == vocabulary.size:
+    return np.flatnonzero(np.any(ideal.chances > 0, (0, 1)))
+  return None
+
+
+def _ask(objective, params, batch, ids):
+  """-ln p of some ids at each prediction, by term `[batch, n, ids]`, got by
+  calling each in turn the target; and the terms' own factors and nll."""
   def score(batch):
     return {name: (term.factors, term.nll)
             for name, term in objective.loss(None, params, batch).items()}
 
-  def of_symbol(symbol):
-    token = objective.vocabulary.text_start + symbol
+  def of(token):
     asked = {name: jnp.full_like(value, token)
              if name.endswith('targets') else value
              for name, value in batch.items()}
     return {name: nll for name, (_, nll) in score(asked).items()}
 
-  nll = jax.lax.map(of_symbol, jnp.arange(num_symbols))
+  nll = jax.lax.map(of, jnp.asarray(ids, jnp.int32))
   return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), nll), score(batch)
 
 

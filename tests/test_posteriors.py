@@ -44,16 +44,19 @@ def test_the_mean_divergence_is_the_excess_over_the_floor(case):
 
 @pytest.mark.parametrize('name,terms', [
     ('bidirectional_lm', ['backward', 'forward']), ('permutation', ['plm']),
-    ('fragment', ['seq2seq'])])
+    ('fragment', ['seq2seq']), ('span_corruption', ['seq2seq'])])
 def test_terms_of_other_objectives_are_asked_for_every_symbol(
     case, name, terms):
   *_, raw = case
-  objective = bind(name, length=LENGTH, **EXACT[name])
+  objective = bind(name, length=LENGTH, **EXACT.get(name, {}))
   params = meta.unbox(jax.jit(objective.init)(jax.random.key(0)))
   found = posteriors.compare(objective, params, raw, LAW)
   assert sorted(found) == terms
   for one in found.values():
-    assert np.all(one['divergence'][one['factors'] > 0] > 0)
+    real = one['factors'] > 0
+    assert np.all(one['divergence'][real] > 0)
+    np.testing.assert_allclose(one['ideal'][real].sum(-1), 1, atol=1e-10)
+    assert np.all(one['model'][real].sum(-1) < 1)
 
 
 def test_a_term_whose_targets_are_made_within_the_loss_is_left_out(case):
