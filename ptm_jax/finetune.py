@@ -19,8 +19,9 @@ from ptm_jax.finetune_probe import probe
 from ptm_jax.finetune_trials import Trials
 from ptm_jax.load import load
 from ptm_jax.statistics import estimate
-from ptm_jax.tasks import as_text
+from ptm_jax.tasks import as_text, prompt
 from ptm_jax.tasks.mixture import Mixture
+from ptm_jax.tasks.prompted import Prompted, way_of
 
 
 def finetune(checkpoint, settings, path, say=print):
@@ -40,15 +41,22 @@ def finetune(checkpoint, settings, path, say=print):
   """
   path = pathlib.Path(path)
   settings.validate()
+  task = _task(settings)
   asked = {'checkpoint': str(checkpoint), **dataclasses.asdict(settings)}
+  if settings.prompt:
+    question = prompt.of_task(task, settings.prompt)
+    asked['prompt_text'] = question.text
   _refuse_another(path, asked)
   if (path / 'results.json').exists():
     return serialize.read_json(path / 'results.json', DataError)
   if processes.count() > 1:
     raise ConfigError('fine-tuning runs in one process')
-  task = _task(settings)
   examples = task.read(settings.data_dir)  # refused before the trunk is read
+  if settings.prompt:
+    question.check(examples.train + examples.test, examples.labels)
   run = load(checkpoint)
+  if settings.prompt:
+    task = Prompted(task, question, way_of(run.objective))
   form = run.objective.model.form
   if settings.way == 'prefix' and form in NO_PREFIX:
     raise ConfigError(f'--way=prefix does not fit model.form={form}: use full '
@@ -101,6 +109,11 @@ def evaluate(checkpoint, data_dir='', say=print):
   settings.validate()
   task = _task(settings)
   examples, run = task.read(settings.data_dir), load(checkpoint)
+  if settings.prompt:
+    question = prompt.parse(
+        enumerate(facts['prompt_text'].split('\n'), 1), settings.prompt)
+    question.check(examples.test, examples.labels)
+    task = Prompted(task, question, way_of(run.objective))
   data = prepare(task, examples, run, checkpoint, settings, say)
   if serialize.to_json(data.labels) != facts['labels']:
     raise DataError(f'--data_dir={settings.data_dir} has the labels '
@@ -168,6 +181,7 @@ def _refuse_another(path, asked):
   if before is None:
     raise ConfigError(f'{path} holds a run of another kind: use another '
                       '--workdir')
+  before = {'prompt': '', **before}  # which it had not always
   changed = [f'{name} was {before.get(name)!r}, is {value!r}'
              for name, value in asked.items() if before.get(name) != value]
   if changed:

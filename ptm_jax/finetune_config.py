@@ -8,6 +8,7 @@ from ptm_jax.find import find
 
 PROBES = ('probe', 'mlp_probe')
 WAYS = ('full', 'lora', 'prefix', *PROBES)
+PROMPTED = ('full', 'lora')  # ways that a prompt can be trained in
 POOLING = ('mean', 'first', 'last', 'pooler')
 NO_PREFIX = ('two_tower', 'embedding')  # forms that read no vectors
 
@@ -39,6 +40,8 @@ class Settings:
     layer_warmup: by how many times `warmup` each layer further down warms up
       longer; 0 is one warm-up for all.
     lora_rank, prefix_length: of these ways.
+    prompt: name of a prompt's file, see `tasks.prompt`; 'default' is the
+      task's own; '' has a new head instead.
     from_scratch: whether the trunk starts untrained.
     drop_leaked: whether training examples that are also test examples are
       left out.
@@ -62,6 +65,7 @@ class Settings:
   layer_warmup: float = 0.0
   lora_rank: int = 8
   prefix_length: int = 16
+  prompt: str = ''
   from_scratch: bool = False
   drop_leaked: bool = False
   truncate: bool = True
@@ -79,6 +83,9 @@ class Settings:
     if self.pooling == 'pooler' and self.way in PROBES:
       raise ConfigError(f'--way={self.way} trains no pooler: choose another '
                         '--pooling')
+    if self.prompt and (self.way not in PROMPTED or ',' in self.task):
+      raise ConfigError('--prompt asks one task, and the way is '
+                        f'{" or ".join(PROMPTED)}')
     for name in self.task.split(','):
       if not hasattr(find('tasks', name), 'fine_tuned'):
         raise ConfigError(f'--task={name} is scored as it is, with the verb '

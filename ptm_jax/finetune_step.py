@@ -1,7 +1,8 @@
 """One update of fine-tuning, pure, and the ways to do it.
 
 The state of one trial is arrays: `step`, `params` (`trunk`, and `task` with
-the head and whatever the way adds), `opt_state` and `key`. The ways:
+the head and whatever the way adds; with a prompt no new head, but the trunk's
+own), `opt_state` and `key`. The ways:
 
   full    the trunk and the head are trained
   lora    the head and a product of two thin matrices beside each kernel of
@@ -23,8 +24,9 @@ import optax
 from flax.core import meta
 
 from ptm_jax import finetune_lora as lora
-from ptm_jax import optimizers
+from ptm_jax import losses, optimizers
 from ptm_jax.config import Optimizer
+from ptm_jax.objectives import ways
 from ptm_jax.rng import stream
 
 
@@ -77,15 +79,17 @@ def text_offset(objective):
 
 
 def make_init(recipe):
-  """Returns `init(key, trunk) -> state`, pure."""
+  """Returns `init(key, trunk, heads=None) -> state`, pure; `heads` are the
+  networks of pre-training that a prompt reads."""
 
-  def init(key, trunk):
+  def init(key, trunk, heads=None):
     width = recipe.objective.model.width
-    task = {'head': {
+    task = {} if recipe.task.scored else {'head': {
         'kernel': 0.02 * jax.random.normal(
             stream(key, 'head'), (width, recipe.num_outputs)),
         'bias': jnp.zeros(recipe.num_outputs)}}
-    if recipe.pooling == 'pooler' and not recipe.task.per_token:
+    if recipe.pooling == 'pooler' and 'head' in task and (
+        not recipe.task.per_token):
       task['pooler'] = {'dense': {
           'kernel': 0.02 * jax.random.normal(
               stream(key, 'pooler'), (width, width)),
@@ -99,7 +103,7 @@ def make_init(recipe):
           recipe.objective.vocabulary.num_text))
       mask_id = recipe.objective.vocabulary.mask_id
       task['prefix'] = table[ids] - table[mask_id][None]
-    params = {'trunk': trunk, 'task': task}
+    params = {**(heads or {}), 'trunk': trunk, 'task': task}
     return {'step': jnp.zeros((), jnp.int32), 'params': params,
             'opt_state': _transform(recipe).init(trained(recipe, params)),
             'key': key}
@@ -147,6 +151,14 @@ def outputs(recipe, offset, params, batch, key=None):
   size, alternatives, length = batch['tokens'].shape
   tokens = batch['tokens'].reshape(-1, length)
   real = batch['real'].reshape(-1, length)
+  if recipe.task.scored:
+    asked = batch['asked'].reshape(-1, length)
+    with losses.plain():  # each score has its own gradient
+      nats, _ = ways.nats(
+          recipe.task.scored, {**params, 'trunk': _adapted(recipe, params)},
+          tokens, jnp.sum(real, 1), asked.astype(jnp.int32),
+          asked.astype(jnp.float32), recipe.task.most)
+    return recipe.task.answers(-jnp.sum(nats, 1).reshape(size, alternatives))
   states, mask = _states(recipe, offset, params, tokens, real, key)
   head = params['task']['head']
   if recipe.task.per_token:
@@ -165,7 +177,7 @@ def outputs(recipe, offset, params, batch, key=None):
 def merged(recipe, params):
   """Parameters in which the trunk alone is what the way made of it."""
   task = dict(params['task'])
-  return {'trunk': _adapted(recipe, params), 'task': {
+  return {**params, 'trunk': _adapted(recipe, params), 'task': {
       name: value for name, value in task.items() if name != 'lora'}}
 
 

@@ -16,6 +16,7 @@ from ptm_jax.config import Optimizer
 from ptm_jax.errors import Stopped
 from ptm_jax.finetune_step import (Recipe, fresh, make_init, make_step, merged,
                                    outputs, text_offset, trained)
+from ptm_jax.objectives import ways
 from ptm_jax.progress import Progress
 from ptm_jax.rng import stream
 from ptm_jax.tasks import batches
@@ -50,6 +51,9 @@ class Trials:
                   weight_decay=settings.weight_decay, b2=0.999, eps=1e-6,
                   warmup_steps=round(settings.warmup * num_steps)), num_steps)
     self.offset = text_offset(run.objective)
+    way = data.task.scored
+    self.heads = [name for name in ways.networks_read(way, run.params)
+                  if name != 'trunk'] if way else []
     self._compile()
 
   def _compile(self):
@@ -66,8 +70,7 @@ class Trials:
     """Writes what makes each seed's folder a work directory."""
     before = pathlib.Path(checkpoint) / 'config.json'
     facts = serialize.read_json(before) if before.exists() else {}
-    state = jax.eval_shape(make_init(self.recipe), jax.random.key(0),
-                           self.run.params['trunk'])
+    state = self._shapes()
     shapes = jax.tree.map(lambda leaf: list(leaf.shape), jax.eval_shape(
         lambda one: merged(self.recipe, one), state['params'])['task'])
     facts = {name: value for name, value in facts.items()
@@ -80,8 +83,15 @@ class Trials:
               'checkpoint': str(checkpoint),
               **dataclasses.asdict(self.settings), 'seed': seed,
               'labels': list(self.data.labels),
+              **({'prompt_text': self.data.task.asked.text}
+                 if self.data.task.scored else {}),
               'trunk_step': self.run.step, 'parameters': shapes,
               'networks': sorted(self.run.params)}}))
+
+  def _shapes(self):
+    return jax.eval_shape(
+        make_init(self.recipe), jax.random.key(0), self.run.params['trunk'],
+        {name: self.run.params[name] for name in self.heads})
 
   # --- training ---------------------------------------------------------------
 
@@ -93,10 +103,12 @@ class Trials:
                 else self.run.params for seed in self.seeds]
     keys = jnp.stack([stream(jax.random.key(seed), 'finetune')
                       for seed in self.seeds])
-    state = self.init(keys, jax.tree.map(
-        lambda *leaves: jnp.stack(leaves), *(one['trunk'] for one in networks)))
+    parts = [(one['trunk'], {name: one[name] for name in self.heads})
+             for one in networks]
+    state = self.init(keys, *jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *parts))
     others = [{name: one for name, one in network.items()
-               if name not in ('trunk', 'task')} for network in networks]
+               if name not in state['params']} for network in networks]
     common = set.intersection(*(set(one.steps()) for one in self.keepers))
     for step in sorted(common, reverse=True):
       targets = state if step < self.recipe.num_steps else self._merged(state)
@@ -121,8 +133,9 @@ class Trials:
 
   def _join(self, states):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *[
-        {**one, 'params': {name: one['params'][name]
-                           for name in ('trunk', 'task')}} for one in states])
+        {**one, 'params': {name: one['params'].get(name, {})
+                           for name in (*self.heads, 'trunk', 'task')}}
+        for one in states])
 
   def train(self, watched):
     """Trains to the end; returns the trials' states, joined and merged."""
@@ -203,13 +216,13 @@ class Trials:
   def score_run(self):
     """`{metric: value}` of the run itself, without any training."""
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], {
-        name: self.run.params[name] for name in ('trunk', 'task')})
+        name: self.run.params.get(name, {})
+        for name in (*self.heads, 'trunk', 'task')})
     return self.data.scored([one[0] for one in self.logits(params)])[1]
 
   def cost(self):
     """What one seed's training takes, by the clocks of any run."""
-    params = jax.eval_shape(make_init(self.recipe), jax.random.key(0),
-                            self.run.params['trunk'])['params']
+    params = self._shapes()['params']
     def flops(length):
       batch = jax.eval_shape(lambda: batches.collate(
           self.data.train, np.full(self.settings.batch_size, -1), length,

@@ -30,7 +30,7 @@ def at_once(asked, loss):
   """A way that hides all of what is scored in one copy; as `pseudo`."""
   return ways.Way(
       'pseudo', 'log-probability of each token, all that is scored hidden at '
-      'once', ways.once, functools.partial(asked, None), loss)
+      'once', ways.once, asked, loss, few=True)
 
 
 def asked(objective, predictions, window, rank, factor):

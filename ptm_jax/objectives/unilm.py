@@ -142,17 +142,18 @@ class Objective(masked.Hidden):
         seen & ~batch['noise'][:, None], places)}
 
   def ways(self):
-    found = {name: way._replace(example=functools.partial(
-        self._asked, MODES.index('bidirectional')))
+    both = functools.partial(self._asked, MODES.index('bidirectional'))
+    found = {name: way._replace(
+        example=both if way.few else functools.partial(both, 1))
              for name, way in super().ways().items()}
     return {**found, 'chain_rule': ways.Way(
         'likelihood', 'log-likelihood, each token given those before it',
         ways.each, functools.partial(
-            self._asked, MODES.index('left_to_right')),
+            self._asked, MODES.index('left_to_right'), 1),
         functools.partial(hiding.recovered, self))}
 
-  def _asked(self, mode, window, rank, factor):
-    example, origins = hiding.asked(self, 1, window, rank, factor)
+  def _asked(self, mode, predictions, window, rank, factor):
+    example, origins = hiding.asked(self, predictions, window, rank, factor)
     return {**example, 'mode': jnp.int32(mode), 'first_part': jnp.int32(0),
             'token_types': jnp.full_like(example['inputs'], _TYPES[mode])
             }, origins

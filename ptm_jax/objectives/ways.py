@@ -7,6 +7,7 @@ negative log-likelihood enters the score, 0 where it is not asked for. The
 objective makes an example of each copy, and its own loss gives the nats.
 """
 
+import functools
 from typing import Any, Callable, NamedTuple
 
 import jax
@@ -32,6 +33,8 @@ class Way(NamedTuple):
       loss takes it, and for each term which token of the window each of its
       predictions is about, int32; -1 for none. Pure `jax.numpy`.
     loss: `(params, batch) -> {term: losses.Term}`.
+    few: whether `example` takes a number first, static: how many tokens a copy
+      asks for at most, None for all.
   """
 
   kind: str
@@ -39,6 +42,7 @@ class Way(NamedTuple):
   copies: Callable
   example: Callable
   loss: Callable[[Any, Any], Any]
+  few: bool = False
 
   def end(self, count, behind):
     """Up to which of a text's `count` tokens it asks, if `behind` of them, the
@@ -50,7 +54,7 @@ class Way(NamedTuple):
     return count if self.kind == 'likelihood' else count - behind
 
 
-def nats(way, params, tokens, counts, ranks, factors):
+def nats(way, params, tokens, counts, ranks, factors, most=None):
   """What each copy says of its text.
 
   Args:
@@ -59,6 +63,7 @@ def nats(way, params, tokens, counts, ranks, factors):
     tokens: int32 `[rows, length]`, the texts.
     counts: int32 `[rows]`, their tokens.
     ranks, factors: `[rows, length]`, of `way.copies`.
+    most: static, that a copy asks for at most; None for all its tokens.
 
   Returns:
     nats times factors, float32 `[rows, length]`, 0 where a copy does not ask;
@@ -73,7 +78,8 @@ def nats(way, params, tokens, counts, ranks, factors):
       'positions': jnp.where(real, index, 0),
       'flags': jnp.zeros(tokens.shape, jnp.uint8),
       'index': jnp.arange(rows), 'epoch': jnp.zeros(rows, jnp.int32)}
-  examples, origins = jax.vmap(way.example)(windows, ranks, factors)
+  example = functools.partial(way.example, most) if way.few else way.example
+  examples, origins = jax.vmap(example)(windows, ranks, factors)
   terms = way.loss(params, examples)
   found, wrong = jnp.zeros(tokens.shape), jnp.zeros(tokens.shape, bool)
   for name, origin in origins.items():
@@ -83,6 +89,17 @@ def nats(way, params, tokens, counts, ranks, factors):
     wrong = wrong.at[place].max(~terms[name].correct, mode='drop')
   asked = factors > 0
   return jnp.where(asked, found * factors, 0), asked & wrong
+
+
+def networks_read(way, params):
+  """Names of the networks, of those in `params`, that a way reads."""
+  tokens, one = jnp.ones((1, 4), jnp.int32), jnp.ones(1, jnp.int32)
+  traced = jax.make_jaxpr(lambda params: nats(
+      way, params, tokens, 4 * one, tokens, tokens.astype(jnp.float32)))(params)
+  used = {id(one) for equation in traced.eqns for one in equation.invars}
+  leaves = jax.tree_util.tree_leaves_with_path(params)
+  return sorted({path[0].key for (path, _), variable in zip(
+      leaves, traced.jaxpr.invars, strict=True) if id(variable) in used})
 
 
 def once(count, context, starts):

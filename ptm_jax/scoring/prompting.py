@@ -20,7 +20,7 @@ from scipy import special
 
 from ptm_jax.objectives import ways
 from ptm_jax.scoring.scorer import Ids
-from ptm_jax.tasks import prompt, zero_shot
+from ptm_jax.tasks import prompt, prompted, zero_shot
 
 NO_CONTENT = ('N/A', prompt.MASK, '')
 
@@ -41,7 +41,7 @@ class Prompted(zero_shot.ZeroShot):
   """
 
   kinds = ways.KINDS
-  prefers = ('all_hidden',)
+  prefers = prompted.PREFERS
 
   def __init__(self, task, file, shots=0, calibrate=False, seed=0):
     self.task, self.prompt = task, prompt.of_task(task, file)

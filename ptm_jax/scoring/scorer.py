@@ -106,7 +106,8 @@ class Scorer:
     self.name = way or next(iter(known))
     self.way, self.run = known[self.name], run
     self.room = run.objective.model.max_length - SPECIAL
-    self._program = jax.jit(functools.partial(ways.nats, self.way))
+    self._program = jax.jit(functools.partial(ways.nats, self.way),
+                            static_argnames='most')
 
   def score(self, texts, show=lambda count: None):
     """Scores texts, which may come in any order and of any lengths.
@@ -145,12 +146,14 @@ class Scorer:
     """As `score`, of `Ids`: of each the nats, float64, and which were correct,
     bool, of the tokens behind the context that are asked for."""
     found, done = [None] * len(texts), 0
+    most = self._most(texts)
     for length, numbers in _by_length(texts):
       part = [texts[number] for number in numbers]
       nats = np.zeros((len(part), length))
       wrong = np.zeros((len(part), length), bool)
       for owners, batch in _calls(part, self.way, length):
-        one, missed = jax.device_get(self._program(self.run.params, *batch))
+        one, missed = jax.device_get(self._program(
+            self.run.params, *batch, most=most))
         np.add.at(nats, owners, one[:len(owners)])
         np.logical_or.at(wrong, owners, missed[:len(owners)])
         show(done + int(owners[-1]))
@@ -160,6 +163,12 @@ class Scorer:
       done += len(part)
       show(done)
     return found
+
+  def _most(self, texts):
+    """Tokens that a copy asks for at most, rounded up to few numbers."""
+    counts = [self.way.end(len(one.ids), one.behind) - one.context
+              for one in texts]
+    return (1 << (max([1, *counts]) - 1).bit_length()) if self.way.few else None
 
 
 def _by_length(texts):

@@ -79,6 +79,8 @@ class Row:
     example: which example it is of.
     cut: whether the text was longer.
     place: whatever the kind needs to map tokens back to the text.
+    asked: of a prompt, for each alternative the first token that is scored and
+      the one behind the last.
   """
 
   tokens: tuple[np.ndarray, ...]
@@ -86,6 +88,7 @@ class Row:
   example: int
   cut: bool = False
   place: Any = None
+  asked: tuple[tuple[int, int], ...] = ()
 
 
 class FineTuned(config.Component):
@@ -101,6 +104,8 @@ class FineTuned(config.Component):
 
   Class attributes of a kind:
     per_token: whether there is an output for each token, not for the whole.
+    scored: `ways.Way` by which the trunk's own heads answer a prompt; None has
+      a head of its own.
     probed: what probes of a frozen trunk predict, 'labels' or 'numbers' of a
       text or, per token, of a word; None has no probe.
   """
@@ -110,6 +115,7 @@ class FineTuned(config.Component):
   metrics: ClassVar[tuple[str, ...]] = ('accuracy',)
   prompt: ClassVar[str] = ''
   per_token: ClassVar[bool] = False
+  scored: ClassVar[Any] = None
   probed: ClassVar[str | None] = None
   fine_tuned: ClassVar[bool] = True  # and not scored as the trunk is
 

@@ -93,7 +93,7 @@ def collate(rows, picked, length, alternatives):
   Returns:
     dict: `tokens` int32 and `real` bool, `[size, alternatives, length]`;
     `weights` float32 `[size]`, 0 for no row; `targets`, stacked, those per
-    token padded with -1.
+    token padded with -1; of prompts also `asked`, bool as `real`.
   """
   size = len(picked)
   tokens = np.zeros((size, alternatives, length), np.int32)
@@ -105,8 +105,14 @@ def collate(rows, picked, length, alternatives):
     for which, ids in enumerate(row.tokens if number >= 0 else ()):
       tokens[place, which, :len(ids)] = ids
       real[place, which, :len(ids)] = True
-  return {'tokens': tokens, 'real': real, 'targets': np.stack(targets),
-          'weights': (np.asarray(picked) >= 0).astype(np.float32)}
+  found = {'tokens': tokens, 'real': real, 'targets': np.stack(targets),
+           'weights': (np.asarray(picked) >= 0).astype(np.float32)}
+  if rows[0].asked:
+    found['asked'] = np.zeros(tokens.shape, bool)
+    for place, number in enumerate(picked):
+      for which, part in enumerate(rows[number].asked if number >= 0 else ()):
+        found['asked'][place, which, slice(*part)] = True
+  return found
 
 
 def _padded(target, length):

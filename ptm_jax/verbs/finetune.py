@@ -24,6 +24,8 @@ _HELP = {
     'layer_warmup': 'how much longer each layer further down warms up',
     'lora_rank': "of LoRA's matrices",
     'prefix_length': 'vectors in front of the text, way prefix',
+    'prompt': 'file of a prompt, which the heads of pre-training answer (see '
+              "`evaluate --help`); default: the task's own",
     'from_scratch': 'start from an untrained trunk, for comparison',
     'drop_leaked': 'leave training examples out that are test examples too',
     'truncate': 'cut texts that are too long; --notruncate refuses them',

@@ -101,6 +101,7 @@ def test_the_longer_text_is_cut_and_never_the_pattern():
   whole = len(tokenizer().encode('qqqqqqqq? qq, zz'))
   assert filled('qqqqqqqq', 'zz', whole) == ('qqqqqqqq? qq, zz', False)
   assert filled('qqqqqqqq', 'zz', whole - 3) == ('qqqqq? qq, zz', True)
+  assert filled('qq', 'zzzzzzzz', whole - 3) == ('qq? qq, zzzzz', True)
   with pytest.raises(DataError, match='mine.txt:1: the pattern alone has'):
     pair.fill(tokenizer(), ('q', 'z'), ['qq'], 3)
 
