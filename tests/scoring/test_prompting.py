@@ -140,7 +140,7 @@ def test_shots_are_balanced_drawn_once_and_in_a_seeded_order():
 
 
 def test_shots_stand_in_front_as_many_as_there_is_room_for():
-  train = examples(('u', 0), ('v', 1), *[('q', 1)] * 5)
+  train = examples(('u', 0), ('v', 1), *[('q', 1)] * 30)
   test = examples(('q', 1), ('pppppppp', 1))
   trunk = Told({'q': 0.1, 'pppppppp': 0.1, **EMPTY})
   asked = prompted(train, test, shots=2, calibrate=True)
