@@ -275,6 +275,31 @@ def test_the_law_of_substitutes_is_that_of_enumeration(law, count):
     assert np.all(best.chances[row, [0, -1], 0] == 1)  # `[CLS]` and `[SEP]`
 
 
+def test_the_bound_of_shuffled_tokens_is_not_below_the_floor_by_enumeration():
+  """All texts under all noise: 3 of 5 tokens in any of 6 orders."""
+  objective = bind('shuffled_token', rate=0.4)
+  probe = dict(windows(40 + np.arange(LENGTH)[None]))
+  drawn = {}
+  for own, batch in zip(corrupted(objective, probe, 600),
+                        corrupted(objective, windows(TEXTS), 600)):
+    drawn[own['noise'].tobytes() + own['inputs'].tobytes()] = batch
+  assert len(drawn) == 60
+  batch = {name: np.concatenate([one[name] for one in drawn.values()])
+           for name in next(iter(drawn.values()))}
+  weight = np.tile(joint(LAW, LENGTH).ravel() / 60, 60)
+  best = objective.floor(LAW, batch)['detection']
+  assert not best.exact and best.told is None
+  labels = batch['labels'][:, 1:-1]
+  _, group = np.unique(batch['inputs'], axis=0, return_inverse=True)
+  total = np.bincount(group, weight)
+  def loss(replaced):
+    chance = np.where(labels, replaced, 1 - replaced)
+    return -weight @ np.log(np.maximum(chance, 1e-300)).sum(1)
+  exact = np.stack([np.bincount(group, weight * labels[:, place]) / total
+                    for place in range(LENGTH)], 1)[group]
+  assert loss(exact) < loss(best.chances[:, 1:-1, 1]) < 1.2 * loss(exact)
+
+
 @pytest.mark.parametrize('name', ['masked', 'masked_next_token'])
 def test_whole_words_of_several_symbols_have_two_bounds(name):
   """What all texts make of what is shown; and those whose words begin where

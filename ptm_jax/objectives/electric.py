@@ -27,7 +27,8 @@ class Objective(replaced_token.Objective):
   noise was drawn, even if it equals the original, and its logit is the
   trunk's score + log q + log(rate / (1 - rate)), q without a gradient. Each
   tower is as large as ELECTRA's generator, and q is trained where noise is
-  drawn, as in the released code.
+  drawn, as in the released code. It has no floor: the trunk's term is given q
+  of the original text, which tells more of it than the trunk reads.
   """
 
   # No fields here: it asks of every token, its two towers become no trunk, and

@@ -6,7 +6,9 @@ pre-trained RoBERTa', NAACL student research workshop, section 3.
 
 import dataclasses
 
-from ptm_jax.objectives import detection, noise
+import numpy as np
+
+from ptm_jax.objectives import channel, detection, ideal, noise
 
 
 @dataclasses.dataclass
@@ -21,3 +23,17 @@ class Objective(detection.Detection):
 
   def show(self, key, arranged, hidden):
     return noise.show_shuffled(key, arranged['tokens'], hidden), hidden
+
+  def floor(self, law, batch):
+    # That the fakes are the hidden tokens themselves is left out: a sum over
+    # all permutations. They are taken as drawn from the law of one token.
+    text, shown = (ideal.symbols(self.vocabulary, batch[name])
+                   for name in ('targets', 'inputs'))
+    segments = ideal.stretches(text, batch['segment_ids'])
+    nothing = np.ones((*text.shape, law.num_symbols))
+    fake = np.sum(law.around(nothing, segments) * law.evidence(shown), -1)
+    found = channel.among_noise(
+        law, shown, np.where(text < 0, 0, fake)[..., None] * nothing,
+        channel.counted(batch['noise']), segments)
+    return {'detection': channel.of_original(
+        found.sum(2), text, shown, batch['labels'], False)}
