@@ -298,6 +298,16 @@ def test_the_bound_of_shuffled_tokens_is_not_below_the_floor_by_enumeration():
   exact = np.stack([np.bincount(group, weight * labels[:, place]) / total
                     for place in range(LENGTH)], 1)[group]
   assert loss(exact) < loss(best.chances[:, 1:-1, 1]) < 1.2 * loss(exact)
+  # It is that of fakes which are drawn each from the law of one token.
+  alone = LAW.start @ LAW.emission
+  for row in range(0, len(labels), 2111):
+    shown = ideal.symbols(VOCABULARY, batch['inputs'])[row, 1:-1]
+    weight = sum(chance for _, chance in channel(
+        LAW, shown, lambda place, symbols: symbols == shown[place],
+        lambda place, symbols: alone[shown[place]], 3))
+    np.testing.assert_allclose(
+        best.chances[row, 1:-1, 0],
+        weight @ (TEXTS == shown) / weight.sum(), atol=1e-10)
 
 
 @pytest.mark.parametrize('name', ['masked', 'masked_next_token'])
