@@ -91,8 +91,9 @@ def test_lora_trains_the_trunk_alone(data, tmp_path):
   jax.tree.map(np.testing.assert_array_equal, run['head'], before['head'])
   jax.tree.map(np.testing.assert_array_equal, run['trunk']['token_embedding'],
                before['trunk']['token_embedding'])
-  assert finetune.evaluate(tmp_path / 'run' / 'seed-0',
-                           say=str)['accuracy'] == 1.0
+  losses = [json.loads(line)['loss'] for line in (
+      tmp_path / 'run' / 'seed-0' / 'metrics.jsonl').read_text().splitlines()]
+  assert losses[-1] < losses[0] - 0.1
 
 
 def test_what_is_trained_is_what_is_asked():
