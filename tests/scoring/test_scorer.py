@@ -94,7 +94,10 @@ MORE = [('prefix_lm', 'prefix', 'chain_rule'),
         ('iid_denoising', 'prefix', 'target'),
         ('mixture_of_denoisers', 'prefix', 'target'),
         ('mixture', 'encoder_decoder', 'target'),
-        ('masked', 'auto', 'pseudo_likelihood')]
+        ('masked', 'auto', 'pseudo_likelihood'),
+        ('unilm', 'auto', 'all_hidden'),
+        ('masked_next_token', 'auto', 'all_hidden'),
+        ('masked_diffusion', 'auto', 'all_hidden')]
 
 
 @pytest.mark.parametrize('name,form,way', [
