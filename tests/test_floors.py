@@ -464,3 +464,15 @@ def test_each_term_of_a_sum_has_its_floor_by_enumeration():
   best = objective.floor(law, batch)
   assert set(best) == {'mlm', 'next_sentence'}
   assert not any(one.exact for one in best.values())
+
+
+@pytest.mark.slow
+def test_members_have_their_own_floors():
+  """Those of a schedule, one of which must know what its loss has drawn."""
+  members = {'masked': masked.Objective(), 'replaced': find(
+      'objectives', 'replaced_token')()}
+  assert floors.known(config.Experiment(
+      objective=find('objectives', 'schedule')(members=members),
+      corpus=source.Corpus(hidden_markov.Source(symbols=8)), model=MODEL,
+      data=config.Data(raw_length=8))) == [
+          'masked_mlm', 'replaced_discriminator', 'replaced_generator']
