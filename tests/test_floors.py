@@ -12,6 +12,7 @@ from ptm_jax.data.corpora import source
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.find import find
 from ptm_jax.objectives import autoregressive, ideal, masked, permutation
+from ptm_jax.report import floors as report_floors
 from ptm_jax.sources import copying, hidden_markov, topics, words
 from ptm_jax.step import make_hparams, make_init, make_train_step
 from tests.sources.test_laws import joint
@@ -476,3 +477,22 @@ def test_members_have_their_own_floors():
       corpus=source.Corpus(hidden_markov.Source(symbols=8)), model=MODEL,
       data=config.Data(raw_length=8))) == [
           'masked_mlm', 'replaced_discriminator', 'replaced_generator']
+
+
+def test_a_loss_below_a_lower_bound_is_a_leak_and_one_between_two_is_none():
+  """A predictor that says .5, a model that says .4, of four windows."""
+  half, told = np.full((4, 8, 2), .5), np.full((4, 8, 2), .3)
+  labels = np.tile([[0, 1, 1, 1] * 2], (4, 1))
+  def summary(model, exact, told):
+    noise = np.random.default_rng(0).normal(0, 1e-3, (4, 8))
+    return {f'floor/mlm/{name}': value for name, value in floors._summary([
+        floors._of_batch(ideal.Ideal(half, labels, exact, told),
+                         np.ones((4, 8)), -np.log(model) + noise)]).items()}
+  assert floors.below(summary(.6, True, None))
+  for lower, leaks in ((None, False), (1 - told, False), (half, True)):
+    found = summary(.6, False, lower)
+    assert bool(floors.below(found)) == leaks
+    assert not leaks or 'lower bound' in floors.below(found)[0]
+  assert report_floors._kind([{'metrics': found}], 'floor/mlm') == (
+      'an upper bound; a lower one: 0.693')
+  assert not floors.below(summary(.4, True, None))
