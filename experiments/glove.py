@@ -9,8 +9,10 @@ at .05, without the decay of a schedule; the paper's 100 iterations over the
 cells are passes over the text here, so `num_steps` depends on the corpus. A
 word's vector is the sum of its pieces'.
 
-Time: not measured yet; the counts are made once, by the host.
-Result: not measured yet.
+Time: tiny 0.5 s of training, a minute of processor time with its compilations
+and the counts, which are made once, by the host.
+Result: tiny 5.59 in squares weighed by f, above the 4.67 of one who answers the
+same every time: 50 updates are too few.
 """
 
 from ptm_jax import config, presets

@@ -48,7 +48,9 @@ def build(name):
 def test_golden_step(name):
   """Renew with: python -m tests.test_step NAME"""
   found = golden(name)
-  expected = json.loads((GOLDENS / f'{name}.json').read_text())
+  path = GOLDENS / f'{name}.json'
+  assert path.exists(), f'it has none yet: python -m tests.test_step {name}'
+  expected = json.loads(path.read_text())
   for key in expected.keys() | found.keys():
     assert found.get(key) == pytest.approx(expected.get(key), rel=1e-4), (
         f'{key} of the first update of {name} has changed. If the change to '
