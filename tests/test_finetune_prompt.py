@@ -64,6 +64,12 @@ def test_it_learns_what_it_did_not_know(name, data, tmp_path, capsys):
   results = finetune.finetune(trunk, settings(data), path, say=str)
   assert results['estimates']['accuracy']['mean'] == 1.0 > before
   assert results['constant']['accuracy'] == 0.5
+  # It goes on from what it saved.
+  (path / 'results.json').unlink()
+  said = []
+  again = finetune.finetune(trunk, settings(data), path, say=said.append)
+  assert 'going on from step 48' in said
+  assert again['estimates'] == results['estimates']
   # No head was added: those of pre-training answer, here and in `evaluate`.
   seed = path / 'seed-1'
   run = ptm_jax.load(seed)
