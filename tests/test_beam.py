@@ -102,6 +102,7 @@ def test_a_file_is_translated_in_its_order(tmp_path, monkeypatch, capsys):
              f'--input={tmp_path}/in.gz', f'--output={tmp_path}/out',
              '--batch_size=2']
   pytest.importorskip('sacrebleu')
+  pytest.importorskip('rouge_score')
   assert __main__.main([*command, f'--reference={tmp_path}/right']) == 0
   assert capsys.readouterr().out.startswith('BLEU ')
   found, _ = Searcher(run, Search(2)).write(lines, 5, length=16)

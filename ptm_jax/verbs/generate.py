@@ -4,9 +4,12 @@ import sys
 
 from ptm_jax.errors import ConfigError
 
+_SCORES = {'bleu': 'BLEU', 'chrf': 'chrF', 'rouge1': 'ROUGE-1',
+           'rouge2': 'ROUGE-2', 'rougeLsum': 'ROUGE-L'}
+
 
 class Verb:
-  """Continues prompts, or translates them: one from the command line, the
+  """Continues, translates or sums up prompts: one from the command line, the
   lines of a file or of standard input or, with --interactive, what is typed.
   """
 
@@ -32,7 +35,8 @@ class Verb:
       'input': ('', 'file of prompts, a line each, plain or compressed; needs '
                     '--beam and --output'),
       'output': ('', 'file for what is written behind each line of --input'),
-      'reference': ('', 'file of right answers to --input: prints BLEU, chrF'),
+      'reference': ('', 'file of right answers to --input: prints BLEU, chrF, '
+                       'ROUGE'),
       'batch_size': (32, 'lines of --input at once'),
   }
 
@@ -88,13 +92,13 @@ def _search(flags, search):
   from ptm_jax.generation.beam import Searcher
   from ptm_jax.load import load
   from ptm_jax.progress import bar
-  from ptm_jax.tasks import bleu
+  from ptm_jax.tasks import references
   lines = whole_files.read('input', flags.input) if flags.input else []
   reference = []
   if flags.reference:
-    bleu.check()
+    references.check()
     reference = whole_files.read('reference', flags.reference)
-    bleu.check_lines(lines, reference)
+    references.check_lines(lines, reference)
   run = load(flags.checkpoint)
   searcher = Searcher(run, search)
   if not flags.input:
@@ -109,9 +113,10 @@ def _search(flags, search):
   found = [_cut(line, flags.stop) for line in found]
   whole_files.write(flags.output, found)
   if reference:
-    scores = bleu.score(found, reference)
-    print(f'BLEU {scores["bleu"]:.2f}  chrF {scores["chrf"]:.2f}  '
-          f'({scores["signature"]})')
+    scores = references.score(found, reference)
+    signature = scores.pop('signature')
+    print('  '.join(f'{_SCORES[name]} {value:.2f}'
+                    for name, value in scores.items()), f' ({signature})')
 
 
 def _unmask(run, sampling, flags):

@@ -1,0 +1,64 @@
+"""How near written texts come to references: BLEU, chrF and ROUGE.
+
+BLEU and chrF (of sacrebleu) are for translations, ROUGE (of rouge-score) for
+summaries; all are given, since what was written for a line is not known here.
+"""
+
+from ptm_jax.errors import ConfigError, DataError
+
+ROUGE = ('rouge1', 'rouge2', 'rougeLsum')
+
+
+def score(found, references):
+  """Scores of a whole file, against one reference a line.
+
+  BLEU is Post's (2018, arXiv:1804.08771). ROUGE is Lin's (2004): F1 of single
+  words, of pairs of words and of the longest common subsequence, a mean over
+  lines, of stemmed English words; rouge-score drops all but Latin letters and
+  digits, so that it is 0 for other scripts.
+
+  Args:
+    found, references: lists of strings, line i of the one for line i of the
+      other.
+
+  Returns:
+    `{'bleu': ..., 'chrf': ..., 'rouge1': ..., 'rouge2': ..., 'rougeLsum': ...,
+    'signature': ...}`, numbers in 0..100, with what sacrebleu says of how BLEU
+    was computed.
+
+  Raises:
+    ConfigError: sacrebleu or rouge-score is not installed.
+    DataError: the numbers of lines differ, or there are none.
+  """
+  check()
+  check_lines(found, references)
+  from rouge_score.rouge_scorer import RougeScorer
+  from sacrebleu.metrics import BLEU, CHRF
+  bleu = BLEU()
+  scorer = RougeScorer(ROUGE, use_stemmer=True)
+  lines = [scorer.score(reference, text)
+           for text, reference in zip(found, references, strict=True)]
+  return {'bleu': bleu.corpus_score(found, [references]).score,
+          'chrf': CHRF().corpus_score(found, [references]).score,
+          **{name: 100 * sum(line[name].fmeasure for line in lines) / len(lines)
+             for name in ROUGE},
+          'signature': str(bleu.get_signature())}
+
+
+def check_lines(found, references):
+  """Raises DataError unless there is a reference for each, and one at least."""
+  if len(found) != len(references):
+    raise DataError(f'{len(found):,} lines and {len(references):,} lines of '
+                    'reference: they must be as many')
+  if not found:
+    raise DataError('no line to score: the file is empty')
+
+
+def check():
+  """Raises ConfigError unless sacrebleu and rouge-score are installed."""
+  try:
+    import rouge_score  # noqa: F401
+    import sacrebleu  # noqa: F401
+  except ImportError as error:
+    raise ConfigError('scores of texts need sacrebleu and rouge-score: '
+                      'pip install "ptm_jax[metrics]"') from error
