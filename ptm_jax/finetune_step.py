@@ -26,6 +26,7 @@ from flax.core import meta
 from ptm_jax import finetune_lora as lora
 from ptm_jax import losses, optimizers
 from ptm_jax.config import Optimizer
+from ptm_jax.models.layers import activation
 from ptm_jax.objectives import ways
 from ptm_jax.rng import stream
 
@@ -165,13 +166,20 @@ def outputs(recipe, offset, params, batch, key=None):
     states = states[:, offset + _prefix(recipe):][:, :length]
     logits = states @ head['kernel'] + head['bias'][None, None]
     return jnp.where(real[..., None], logits, -1e9)
-  vectors = pool(recipe.pooling, states, mask, params['task'])
-  logits = vectors @ head['kernel'] + (
+  logits = _vectors(recipe, states, mask, params['task']) @ head['kernel'] + (
       head['bias'][None])
   if alternatives == 1:
     return logits
   there = jnp.any(batch['real'], -1)
   return jnp.where(there, logits.reshape(size, alternatives), -1e9)
+
+
+def _vectors(recipe, states, mask, task):
+  if recipe.pooling != 'pooler':
+    return pool(recipe.pooling, states, mask)
+  dense = task['pooler']['dense']
+  return activation(recipe.objective.model.pooler_activation)(
+      states[:, 0] @ dense['kernel'] + dense['bias'][None])
 
 
 def merged(recipe, params):
@@ -227,13 +235,10 @@ def windows_of(tokens, real):
       'index': jnp.zeros(rows, jnp.int32), 'epoch': jnp.zeros(rows, jnp.int32)}
 
 
-def pool(pooling, states, mask, task=None):
+def pool(pooling, states, mask):
   """One vector of each text, `[batch, width]`."""
   if pooling == 'first':
     return states[:, 0]
-  if pooling == 'pooler':
-    dense = task['pooler']['dense']
-    return jnp.tanh(states[:, 0] @ dense['kernel'] + dense['bias'][None])
   if pooling == 'last':
     last = jnp.maximum(jnp.sum(mask, 1) - 1, 0)
     return jnp.take_along_axis(states, last[:, None, None], 1)[:, 0]

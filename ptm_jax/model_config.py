@@ -28,12 +28,15 @@ class Model:
     embedding_norm: whether the summed embeddings are normalised.
     positions: 'learned', 'sinusoidal', 'rotary', 't5' (relative bias),
       'learned_t5' (both, as MPNet has them),
-      'alibi', 'transformer_xl' or 'disentangled' (see `models.relative`) or
-      'none'.
+      'alibi', 'transformer_xl', 'disentangled' or 'disentangled_v2' (see
+      `models.relative`) or 'none'.
     max_length: positions a stack can see, special tokens included.
     position_offset: rows of a learned table before that of position 0, which
       nothing reads (RoBERTa's and BART's tables).
     rotary_base: of the wavelengths of 'rotary' positions.
+    distance_buckets: rows of a 'disentangled_v2' table for the distances to
+      one side, half of them exact and half logarithmic; 0 means one for each
+      distance up to `max_length`.
     attention_window: tokens up to and including its own that a causal query
       sees in the layers with a window; None means all.
     window_every: of so many layers the last has the window; 1 means all.
@@ -52,6 +55,7 @@ class Model:
     share_layers: whether all layers of a stack share their parameters.
     use_bias: whether dense layers and layer norms have biases.
     qkv_bias: whether queries, keys and values do; None means `use_bias`.
+    pooler_activation: of a pooler, 'tanh' or 'gelu' (DeBERTa, ELECTRA).
     dropout: fraction dropped from embeddings and residual branches.
     attention_dropout: fraction of attention weights dropped.
     scale_attention: whether scores are divided by sqrt(head_dim).
@@ -80,6 +84,7 @@ class Model:
   max_length: int = 512
   position_offset: int = 0
   rotary_base: float = 10_000.0
+  distance_buckets: int = 0
   attention_window: int | None = None
   window_every: int = 1
   num_token_types: int = 0
@@ -94,6 +99,7 @@ class Model:
   share_layers: bool = False
   use_bias: bool = True
   qkv_bias: bool | None = None
+  pooler_activation: str = 'tanh'
   dropout: float = 0.0
   attention_dropout: float = 0.0
   scale_attention: bool = True
@@ -111,7 +117,9 @@ class Model:
       'norm': ('layer', 'rms'),
       'norm_position': ('pre', 'post'),
       'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'learned_t5',
-                    'alibi', 'transformer_xl', 'disentangled', 'none'),
+                    'alibi', 'transformer_xl', 'disentangled',
+                    'disentangled_v2', 'none'),
+      'pooler_activation': ('tanh', 'gelu'),
       'dtype': ('float32', 'bfloat16'),
       'param_dtype': ('float32', 'bfloat16'),
   }
@@ -145,9 +153,7 @@ class Model:
     if self.positions == 'rotary' and self.head_width % 2:
       raise ConfigError(f'model.positions=rotary needs an even head width, '
                         f'found {self.head_width}')
-    if self.positions == 'disentangled' and kv_heads != self.num_heads:
-      raise ConfigError('model.positions=disentangled needs keys for every '
-                        f'head, found model.num_kv_heads={kv_heads}')
+    self._check_disentangled(kv_heads)
     if self.enhanced_decoder and (
         self.norm_position != 'post' or self.depth < 2):
       raise ConfigError(
@@ -176,6 +182,18 @@ class Model:
       raise ConfigError(f'model.num_token_types={self.num_token_types} is '
                         'negative; 0 means none')
 
+  def _check_disentangled(self, kv_heads):
+    if self.disentangled and kv_heads != self.num_heads:
+      raise ConfigError(f'model.positions={self.positions} needs keys for '
+                        f'every head, found model.num_kv_heads={kv_heads}')
+    if self.distance_buckets and not (
+        self.positions == 'disentangled_v2'
+        and 4 <= self.distance_buckets <= self.max_length):
+      raise ConfigError(
+          f'model.distance_buckets={self.distance_buckets} is for positions='
+          'disentangled_v2 and from 4 to max_length, found '
+          f'{self.positions} and max_length={self.max_length}')
+
   @property
   def head_width(self):
     """Width of an attention head."""
@@ -185,6 +203,11 @@ class Model:
   def learned_positions(self):
     """Whether a learned table holds `max_length` positions."""
     return self.positions in ('learned', 'learned_t5')
+
+  @property
+  def disentangled(self):
+    """Whether scores are DeBERTa's."""
+    return self.positions in ('disentangled', 'disentangled_v2')
 
   @property
   def relative_bias(self):
@@ -209,7 +232,7 @@ class Model:
           f'model.width={self.width} and num_heads={self.num_heads} must be '
           'even: each of the two towers has half of both')
     if self.form in ('encoder_decoder', 'two_tower') and (
-        self.positions == 'disentangled' or self.enhanced_decoder):
+        self.disentangled or self.enhanced_decoder):
       raise ConfigError(
-          'model.positions=disentangled and model.enhanced_decoder need a '
+          'disentangled model.positions and model.enhanced_decoder need a '
           f'single stack, not model.form={self.form}')

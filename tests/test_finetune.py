@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import types
 
 import jax
 import numpy as np
@@ -16,6 +17,7 @@ from ptm_jax.__main__ import main
 from ptm_jax.errors import CheckpointError, ConfigError, DataError, Stopped
 from ptm_jax.finetune_config import Settings
 from ptm_jax.find import find
+from ptm_jax.models import heads
 from ptm_jax.optimizers import schedule
 from ptm_jax.tasks import base
 from tests.objectives.words import VOCABULARY, random_windows
@@ -301,6 +303,20 @@ def test_every_trunk_gives_what_a_head_needs(name):
   assert shape('squad', one) == (2, 8, 2)
   if objective.model.form not in finetune_config.NO_PREFIX:
     assert shape('squad', one, way='prefix') == (2, 8, 2)
+
+
+def test_a_pooler_is_that_of_the_published_model():
+  rng = np.random.default_rng(0)
+  def draw(*shape):
+    return rng.normal(size=shape).astype(np.float32)
+  task = {'pooler': {'dense': {'kernel': draw(16, 16), 'bias': draw(16)}}}
+  states, mask = draw(2, 3, 16), np.ones((2, 3), bool)
+  model = config.Model(width=16, pooler_activation='gelu')
+  recipe = recipe_for('cola', types.SimpleNamespace(model=model),
+                      pooling='pooler')
+  np.testing.assert_allclose(
+      finetune_step._vectors(recipe, states, mask, task),
+      heads.Pooler(model).apply({'params': task['pooler']}, states), atol=1e-5)
 
 
 def test_a_prefix_is_seen_by_the_text_and_changes_no_place():

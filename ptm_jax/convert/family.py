@@ -149,6 +149,7 @@ class BaseFamily:
     prefix: of the trunk's tensors, which a bare trunk's may lack.
     optional: `{our module: published name}` of networks that a file may hold.
     ignored: a regular expression of tensors without weights.
+    headless: beginnings of names of tensors of heads that are none of ours.
     transposed: as of `mapping.Entry`.
     architectures: `{class: Architecture}`, the most special first and the
       bare trunk last.
@@ -163,10 +164,18 @@ class BaseFamily:
   prefix: ClassVar[str] = ''
   optional: ClassVar[dict[str, Any]] = {}
   ignored: ClassVar[str] = r'^$'
+  headless: ClassVar[tuple[str, ...]] = ()
   transposed: ClassVar[bool] = True
   architectures: ClassVar[dict[str, Architecture]] = {}
 
   # --- what a family may add to its declarations ----------------------------
+
+  @classmethod
+  def named(cls, values):
+    """Which of `architectures` a `config.json` says it is; the bare trunk
+    where it does not say."""
+    named = values.get('architectures') or [list(cls.architectures)[-1]]
+    return named[0] if isinstance(named, list) else named
 
   @classmethod
   def read_more(cls, values, model):

@@ -145,12 +145,12 @@ def _family(values, folder):
 
 
 def _architecture(family, values, folder):
-  named = values.get('architectures') or [list(family.architectures)[-1]]
-  if not isinstance(named, list) or named[0] not in family.architectures:
+  named = family.named(values)
+  if not isinstance(named, str) or named not in family.architectures:
     raise ConfigError(
         f'{folder} holds a {str(named)[:80]}: of {family.model_types[0]} '
         f'{", ".join(family.architectures)} are known')
-  return named[0]
+  return named
 
 
 def _canonical_names(family, architecture, stored):
@@ -158,7 +158,8 @@ def _canonical_names(family, architecture, stored):
   ignored, found = re.compile(family.ignored), {}
   heads = [one for other in family.architectures.values()
            for one in other.names.values()]
-  heads = tuple(one[0] if isinstance(one, tuple) else one for one in heads)
+  heads = family.headless + tuple(
+      one[0] if isinstance(one, tuple) else one for one in heads)
   bare = not any(name.startswith(family.prefix) for name in stored)
   for name in stored:
     # As the first releases of BERT had them.
@@ -247,7 +248,7 @@ def _entries(family, architecture, objective, stored, finetune):
       {**names, **optional}, leaves, family.transposed,
       family.constant_tensors(objective.model, objective.vocabulary.size))
   ours = {entry.name for entry in entries}
-  others = tuple(
+  others = family.headless + tuple(
       one for other in family.architectures.values()
       for one in [*other.aliases, *(
           name[0] if isinstance(name, tuple) else name

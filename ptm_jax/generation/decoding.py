@@ -47,8 +47,8 @@ class Decoder:
           'fill_in_the_middle or of an encoder-decoder, or `fill` for a masked '
           'one')
     if (model.share_layers or model.enhanced_decoder or model.num_experts
-        or objective.num_segments > 1
-        or model.positions in ('transformer_xl', 'disentangled')):
+        or objective.num_segments > 1 or model.disentangled
+        or model.positions == 'transformer_xl'):
       raise ConfigError(
           'layers that share parameters or are run twice, or have experts, '
           'memory or positions of Transformer-XL or DeBERTa, keep no cache, so '

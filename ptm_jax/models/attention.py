@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from ptm_jax.errors import ConfigError
 from ptm_jax.models.layers import Dense, dropout, residual_scale
 from ptm_jax.models.positions import rotate
-from ptm_jax.models.relative import DisentangledScores, RelativeScores
+from ptm_jax.models.relative import (DisentangledScores, RelativeScores,
+                                     shared_disentangled)
 
 # Added to the scores of what may not be seen, and the least a row's largest
 # score may count as: a row that sees nothing then sums to exactly 0.
@@ -200,13 +201,14 @@ class Attention(nn.Module):
         rows if the others show nothing.
       structure: `Structure`.
       positions: int32 `[batch, query]` for self attention whose queries or
-        scores need them ('rotary', 'transformer_xl', 'disentangled'), or
-        None.
+        scores need them ('rotary', 'transformer_xl', 'disentangled' and its
+        v2), or None.
       bias: float32 `[batch, heads, query, key]` or None.
       keys: one jax key per example for dropout, or None.
       slots: int32 `[batch, query]`, where keys and values go in the cache,
         which then stands for `context`; or None, without a cache.
-      distances: `[rows, width]`, the table of 'disentangled' positions.
+      distances: `[rows, width]`, the table of 'disentangled' positions
+        and v2's.
       places: int32 `[batch, key]`, the keys' positions, where there are
         `positions`.
       keep: whether the keys and values of `context` go into the cache or, once
@@ -219,17 +221,19 @@ class Attention(nn.Module):
     head_dim = model.head_width
     kv_heads = model.num_kv_heads or model.num_heads
 
-    def project(name, heads, axis, y):
+    def projection(name, heads, axis):
       return Dense(model, (heads, head_dim), ('embed', axis, 'head_dim'),
-                   bias=model.qkv_bias, name=name)(y)
+                   bias=model.qkv_bias, name=name)
 
-    query = project('query', model.num_heads, 'heads', x)
+    to_query = projection('query', model.num_heads, 'heads')
+    to_key = projection('key', kv_heads, 'kv')
+    query = to_query(x)
     if keep and self.has_variable('cache', 'keys'):
       key, value = (self.get_variable('cache', name)
                     for name in ('keys', 'values'))
     else:
-      key = project('key', kv_heads, 'kv', context)
-      value = project('value', kv_heads, 'kv', context)
+      key = to_key(context)
+      value = projection('value', kv_heads, 'kv')(context)
     if keep:
       self.put_variable('cache', 'keys', key)
       self.put_variable('cache', 'values', value)
@@ -238,10 +242,13 @@ class Attention(nn.Module):
       if model.positions == 'rotary':
         query, key = (rotate(query, positions, model.rotary_base),
                       rotate(key, places, model.rotary_base))
-      elif model.positions == 'disentangled':
+      elif model.disentangled:
         scale /= math.sqrt(3)  # the scores are three sums of products
-        bias = scale * DisentangledScores(model, name='disentangled')(
-            query, key, positions, places, distances)
+        given = query, key, positions, places
+        bias = scale * (
+            DisentangledScores(model, name='disentangled')(*given, distances)
+            if model.positions == 'disentangled' else shared_disentangled(
+                model, *given, to_query, to_key, distances))
       else:
         query, scores = RelativeScores(model, name='relative')(
             query, positions, places)

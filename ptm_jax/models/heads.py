@@ -131,16 +131,18 @@ class TokenClassifier(nn.Module):
 
 
 class Pooler(nn.Module):
-  """A vector of a sequence from its first state: dense and tanh, as published
-  encoders bring it from their own pre-training."""
+  """A vector of a sequence from its first state: dense and
+  `pooler_activation`, as published encoders bring it from their own
+  pre-training."""
 
   model: object
 
   @nn.compact
   def __call__(self, hidden):
     """`[batch, n, width]` -> `[batch, width]`."""
-    return jnp.tanh(Dense(self.model, (self.model.width,),
-                          ('embed', 'embed_out'), name='dense')(hidden[:, 0]))
+    return activation(self.model.pooler_activation)(Dense(
+        self.model, (self.model.width,), ('embed', 'embed_out'),
+        name='dense')(hidden[:, 0]))
 
 
 class TaskHead(nn.Module):

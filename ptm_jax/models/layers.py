@@ -44,14 +44,15 @@ _ACTIVATIONS = {
     'gelu_tanh': lambda x: nn.gelu(x, approximate=True),
     'relu': nn.relu,
     'silu': nn.silu,
+    'tanh': jnp.tanh,
 }
 # T5 v1.1's published gate is the tanh form of GELU.
 _GATED = {'swiglu': 'silu', 'geglu': 'gelu_tanh'}
 
 
 def activation(name):
-  """The function of a `config.Model.activation`; of a gated one, its gate's.
-  """
+  """The function of a `config.Model.activation`, or of a pooler's; of a gated
+  one, its gate's."""
   return _ACTIVATIONS[_GATED.get(name, name)]
 
 

@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax.models.layers import Dense, normal, param_init
 from ptm_jax.models.positions import sinusoids
@@ -51,9 +52,59 @@ class RelativeScores(nn.Module):
                                          key_positions)
 
 
+def distance_rows(length, half, max_length=None):
+  """Rows of a table of distances from -half on, for all that two of `length`
+  tokens can have: 1 - length and up.
+
+  Args:
+    length: of the text.
+    half: the table has 2 * half rows; what is farther shares the outermost.
+    max_length: distances above half / 2 fall into logarithmic buckets that
+      reach up to this one, as in DeBERTa's released code for v2; None if each
+      has its own row.
+
+  Returns:
+    int32 NumPy array `[2 * length - 1]`.
+  """
+  distance = np.arange(1 - length, length)
+  if max_length is not None:
+    exact = half // 2
+    far = np.maximum(np.abs(distance), exact).astype(np.float32)
+    # In float32, as published models were trained: some fall on an edge.
+    shares = np.log(far / np.float32(exact)) / np.log(
+        np.float32((max_length - 1) / exact))
+    buckets = exact + np.ceil(shares * np.float32(exact - 1))
+    distance = np.where(np.abs(distance) <= exact, distance,
+                        np.sign(distance) * buckets)
+  return np.clip(distance + half, 0, 2 * half - 1).astype(np.int32)
+
+
+def disentangled(query, key, key_places, query_places, query_positions,
+                 key_positions):
+  """A query's content meets a key's distance, and a key's content the query's.
+
+  Args:
+    query, key: `[batch, query or key, heads, head_dim]`.
+    key_places, query_places: `[2 * key - 1, heads, head_dim]`, for the
+      distances from 1 - key on: of the query from the key that they meet, and
+      of the key from the query.
+    query_positions, key_positions: int32 `[batch, query or key]`, as for
+      `RelativeScores`.
+
+  Returns:
+    float32 `[batch, heads, query, key]`.
+  """
+  of_query = jnp.einsum('bqhd,rhd->bhqr', query, key_places,
+                        preferred_element_type=jnp.float32)
+  of_key = jnp.einsum('bkhd,rhd->bhkr', key, query_places,
+                      preferred_element_type=jnp.float32)
+  return (_by_distance(of_query, query_positions, key_positions)
+          + _by_distance(of_key, key_positions, query_positions).swapaxes(
+              2, 3))
+
+
 class DisentangledScores(nn.Module):
-  """DeBERTa's: a query's content meets a key's distance, and a key's content
-  the query's, each by projections of one table of distances.
+  """DeBERTa's scores, by projections of one table of distances.
 
   Distances of `rows / 2` and more to either side share a row of the table.
 
@@ -67,27 +118,38 @@ class DisentangledScores(nn.Module):
     """Scores to be added to the products of queries and keys.
 
     Args:
-      query, key: `[batch, query or key, heads, head_dim]`.
-      query_positions, key_positions: int32 `[batch, query or key]`, as for
-        `RelativeScores`.
+      query, key, query_positions, key_positions: as of `disentangled`.
       table: `[rows, width]`, of distances from -rows / 2 on.
 
     Returns:
       float32 `[batch, heads, query, key]`.
     """
-    length, half = key.shape[1], table.shape[0] // 2
-    rows = jnp.clip(jnp.arange(1 - length, length) + half, 0, 2 * half - 1)
+    rows = distance_rows(key.shape[1], table.shape[0] // 2)
     names = 'embed', 'heads', 'head_dim'
-    key_places, query_places = (
-        Dense(self.model, query.shape[2:], names, name=name)(table[rows])
-        for name in ('key_distance', 'query_distance'))
-    of_query = jnp.einsum('bqhd,rhd->bhqr', query, key_places,
-                          preferred_element_type=jnp.float32)
-    of_key = jnp.einsum('bkhd,rhd->bhkr', key, query_places,
-                        preferred_element_type=jnp.float32)
-    return (_by_distance(of_query, query_positions, key_positions)
-            + _by_distance(of_key, key_positions, query_positions).swapaxes(
-                2, 3))
+    places = (Dense(self.model, query.shape[2:], names, name=name)(table[rows])
+              for name in ('key_distance', 'query_distance'))
+    return disentangled(query, key, *places, query_positions, key_positions)
+
+
+def shared_disentangled(model, query, key, query_positions, key_positions,
+                        to_query, to_key, table):
+  """DeBERTa v2's scores: distances are projected as the content is, and both
+  terms read that of the query from the key, as its released code has it.
+
+  Args:
+    model: `config.Model`.
+    query, key, query_positions, key_positions: as of `disentangled`.
+    to_query, to_key: the projections of the content.
+    table: `[rows, width]`, of distances from -rows / 2 on.
+
+  Returns:
+    float32 `[batch, heads, query, key]`.
+  """
+  rows = distance_rows(key.shape[1], table.shape[0] // 2,
+                       model.max_length if model.distance_buckets else None)
+  return disentangled(query, key, to_key(table)[rows],
+                      to_query(table)[rows[::-1]], query_positions,
+                      key_positions)
 
 
 def _by_distance(scores, rows, columns):

@@ -182,7 +182,7 @@ def shared_inputs(model, stack, structure, bias, keys):
   shared = {'structure': structure, 'keys': keys}
   positions = stack['positions']
   places = memory.of_keys(positions, structure)
-  if model.positions in ('rotary', 'transformer_xl', 'disentangled'):
+  if model.positions in ('rotary', 'transformer_xl') or model.disentangled:
     # Of the keys of these rows, which then go into the cache.
     shared['positions'], shared['places'] = positions, places
   if 'slots' in stack:  # a key's place in the cache is its position
@@ -280,10 +280,13 @@ class Trunk(nn.Module):
       bias = position_kinds.RelativeBias(
           model, self.form != 'decoder', name='relative_bias')
     shared = shared_inputs(model, stack, structure, bias, keys)
-    if model.positions == 'disentangled':
-      shared['distances'] = Embedding(
-          model, 2 * model.max_length, model.width, 'positions',
-          name='distance_embedding')(jnp.arange(2 * model.max_length))
+    if model.disentangled:
+      rows = 2 * (model.distance_buckets or model.max_length)
+      distances = Embedding(model, rows, model.width, 'positions',
+                            name='distance_embedding')(jnp.arange(rows))
+      if model.positions == 'disentangled_v2':
+        distances = Norm(model, name='distance_norm')(distances)
+      shared['distances'] = distances
     last = int(model.enhanced_decoder)
     x = Stack(model, model.depth - last, name='stack')(x, shared)
     if model.enhanced_decoder:

@@ -1,10 +1,11 @@
 """Tiny published models of every family, and how both sides read them.
 
-  python -m tests.convert.cases     # writes the fixtures anew; needs peers
+  python -m tests.convert.cases [NAME ...]  # writes fixtures; needs peers
 """
 
 import dataclasses
 import pathlib
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,10 @@ LENGTHS = 10, 6, 1  # real tokens of each row
 _BERT = dict(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2,
              num_attention_heads=2, intermediate_size=24,
              max_position_embeddings=16)
+_DEBERTA = dict(
+    {**_BERT, 'max_position_embeddings': 24}, relative_attention=True,
+    position_buckets=4, norm_rel_ebd='layer_norm', share_att_key=True,
+    pos_att_type='p2c|c2p', position_biased_input=False)
 _GPT2 = dict(vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_positions=16)
 _LLAMA = dict(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2,
               num_attention_heads=4, num_key_value_heads=2,
@@ -65,6 +70,20 @@ CASES = {
     'albert': ('AlbertForPreTraining', 'AlbertConfig', dict(
         _BERT, embedding_size=8, num_hidden_layers=3)),
     'mpnet': ('MPNetForMaskedLM', 'MPNetConfig', _BERT),
+    'deberta': ('DebertaV2ForMaskedLM', 'DebertaV2Config', _DEBERTA),
+    'deberta_untied': ('DebertaV2ForMaskedLM', 'DebertaV2Config', dict(
+        _DEBERTA, tie_word_embeddings=False, type_vocab_size=2,
+        position_buckets=-1, max_relative_positions=3)),
+    'deberta_not_legacy': ('DebertaV2ForMaskedLM', 'DebertaV2Config', dict(
+        _DEBERTA, legacy=False)),
+    'deberta_bare': ('DebertaV2Model', 'DebertaV2Config', _DEBERTA),
+    'deberta_sequence': (
+        'DebertaV2ForSequenceClassification', 'DebertaV2Config',
+        dict(_DEBERTA, num_labels=3)),
+    'deberta_token': ('DebertaV2ForTokenClassification', 'DebertaV2Config',
+                      dict(_DEBERTA, num_labels=5)),
+    'deberta_span': ('DebertaV2ForQuestionAnswering', 'DebertaV2Config',
+                     _DEBERTA),
     'llama': ('LlamaForCausalLM', 'LlamaConfig', dict(
         _LLAMA, rope_theta=500.0)),
     'llama_tied': ('LlamaForCausalLM', 'LlamaConfig', dict(
@@ -85,10 +104,12 @@ CASES = {
         _BART, activation_function='relu')),
 }
 # Tensors that a published model holds and does not read.
-UNUSED = {'bert_untied': {'cls.predictions.bias'}}
+UNUSED = dict.fromkeys(('bert_untied', 'deberta_untied'),
+                       {'cls.predictions.bias'})
 # What the tests without transformers read; the others differ in little.
 COMMITTED = ('gpt2', 'bert_pretraining', 'roberta', 'electra', 'albert',
-             'mpnet', 'llama', 'gpt_neo', 'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
+             'mpnet', 'deberta_sequence', 'deberta_not_legacy', 'llama',
+             'gpt_neo', 'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
 
 
 def is_bare(name):
@@ -248,13 +269,13 @@ def ask(peer, stack, targets, weights):
   return {**result, 'loss': loss.item()}
 
 
-def write_fixtures():
-  """Writes the committed models and what they give."""
+def write_fixtures(names):
+  """Writes committed models and what they give."""
   import shutil
   import torch
   from safetensors.numpy import save_file
   from ptm_jax.load import load
-  for name in COMMITTED:
+  for name in names:
     folder = FIXTURES / name
     shutil.rmtree(folder, ignore_errors=True)
     peer = publish(name, folder)
@@ -269,4 +290,4 @@ def write_fixtures():
 
 
 if __name__ == '__main__':
-  write_fixtures()
+  write_fixtures(sys.argv[1:] or COMMITTED)

@@ -11,7 +11,8 @@ from flax.core import meta
 from safetensors.numpy import load_file, save_file
 
 from ptm_jax import __main__, config
-from ptm_jax.convert import export, family, importing, mapping, strips, tensors
+from ptm_jax.convert import (export, family, importing, mapping,
+                             published, strips, tensors)
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
@@ -142,6 +143,42 @@ def test_what_does_not_fit_is_one_line(case, there, tmp_path, capsys):
   error = capsys.readouterr().err
   assert message in error.splitlines()[-1] and 'Traceback' not in error
   assert sorted(one.name for one in tmp_path.iterdir()) == ['there']
+
+
+REFUSED = {
+    'deberta_sequence': {
+        'share_att_key': False, 'norm_rel_ebd': 'none',
+        'position_biased_input': True, 'pos_att_type': 'c2p',
+        'conv_kernel_size': 3, 'embedding_size': 8, 'position_buckets': 'x',
+        'pooler_hidden_act': 'mish', 'relative_attention': False},
+}
+
+
+@pytest.mark.parametrize('family, field, value', [
+    (family, *one) for family, fields in REFUSED.items()
+    for one in fields.items()])
+def test_what_a_family_says_and_we_lack_is_named(family, field, value,
+                                                 tmp_path):
+  place = tmp_path / 'there'
+  shutil.copytree(cases.FIXTURES / family, place)
+  edit_config(**{field: value})(place)
+  with pytest.raises(ConfigError, match=field) as error:
+    published.open_folder(place)
+  assert str(value) in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_published_discriminator_is_its_trunk(tmp_path, capsys):
+  """As DeBERTa v3 is published: two heads beside a trunk and no class."""
+  place = tmp_path / 'there'
+  shutil.copytree(cases.FIXTURES / 'deberta_not_legacy', place)
+  edit_config(architectures=None)(place)
+  beside(**{'mask_predictions.dense.weight': np.zeros((16, 16), np.float32)})(
+      place)
+  assert convert(place, tmp_path / 'ours') == 0
+  said = capsys.readouterr().out
+  assert 'as DebertaV2Model has no use for them: lm_predictions' in said
+  assert 'mask_predictions.dense.weight' in said
+  assert set(load(tmp_path / 'ours').params) == {'trunk'}
 
 
 def test_a_failure_half_way_leaves_nothing(there, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from ptm_jax.convert import (export, importing, mapping, published, strips,
                              tensors)
 from ptm_jax.convert.check import relative
 from ptm_jax.load import load
+from ptm_jax.models.relative import distance_rows
 from tests.convert import cases
 
 pytestmark = pytest.mark.peers
@@ -83,6 +84,17 @@ def test_packed_rows_are_as_rows_of_their_own(name):
   assert relative(together[0], alone[real]) < CLOSE
 
 
+def test_far_distances_share_rows_as_published():
+  from transformers.models.deberta_v2 import modeling_deberta_v2 as theirs
+  import torch
+  away = torch.arange(-999, 1000)
+  for half, max_length in (256, 512), (4, 24), (64, 2048), (256, 257):
+    found = theirs.make_log_bucket_position(away, half, max_length).long()
+    np.testing.assert_array_equal(
+        distance_rows(1000, half, max_length),
+        (found + half).clamp(0, 2 * half - 1))
+
+
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 @pytest.mark.parametrize('name', cases.CASES)
 def test_published_comes_back_bit_equal(name, dtype, tmp_path):
@@ -111,7 +123,8 @@ def test_ours_to_published(name, tmp_path):
       key for key, one in published.families().items() if one is family))
   made.values.update(pad_token_id=run.objective.vocabulary.pad_id)
   export.write(run, made, tmp_path / 'written')
-  peer = getattr(transformers, made.architecture).from_pretrained(
+  (cls,) = made.values['architectures']
+  peer = getattr(transformers, cls).from_pretrained(
       tmp_path / 'written').eval()
   compared(name, run, made.entries, peer)
   again = load(tmp_path / 'written')

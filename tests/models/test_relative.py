@@ -10,8 +10,8 @@ from flax.core import meta
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.leaks import Prover
-from ptm_jax.models.attention import Structure, entering_states
-from ptm_jax.models.relative import DisentangledScores
+from ptm_jax.models.attention import Attention, Structure, entering_states
+from ptm_jax.models.relative import DisentangledScores, distance_rows
 from ptm_jax.models.transformer import Block
 from tests.models.stacks import apply, model, side, trunk
 from tests.objectives.cases import MODEL, bound
@@ -46,6 +46,51 @@ def test_disentangled_scores_by_loops():
         expected = (query[0, i, head] @ of_keys[row(away), head]
                     + key[0, j, head] @ of_queries[row(-away), head])
         assert found[0, head, i, j] == pytest.approx(expected, abs=1e-4)
+
+
+def test_far_distances_share_logarithmic_buckets():
+  rows = distance_rows(600, 256, 512) - 256
+  away = dict(zip(range(-599, 600), rows.tolist(), strict=True))
+  # Exact up to 128; then 127 buckets up to a distance of 511.
+  assert [away[one] for one in (0, 1, -128, 128, 129, -129)] == [
+      0, 1, -128, 128, 129, -129]
+  assert [away[one] for one in (130, 200, -300, 511, 512, -512, -599)] == [
+      130, 169, -207, 255, 255, -256, -256]
+  assert (np.diff(rows) >= 0).all()
+
+
+def test_the_second_version_reads_one_distance_and_projects_as_the_content():
+  rng = np.random.default_rng(0)
+  def draw(*shape):
+    return rng.normal(size=shape).astype(np.float32) / 2
+  settings = model(positions='disentangled_v2', distance_buckets=4, width=8)
+  x, table = draw(1, 9, 8), draw(8, 8)
+  # The last three tokens are another document's.
+  segments = np.array([[1] * 6 + [2] * 3], np.int32)
+  places = np.array([[0, 1, 2, 3, 4, 5, 0, 1, 2]], np.int32)
+  params = {name: {'kernel': draw(8, 2, 4), 'bias': draw(2, 4)}
+            for name in ('query', 'key', 'value')}
+  params['output'] = {'kernel': draw(2, 4, 8), 'bias': draw(8)}
+  _, sown = Attention(settings).apply(
+      {'params': params}, x, x, Structure(segments, segments), places,
+      distances=table, places=places, mutable=['intermediates'])
+  (found,) = sown['intermediates']['weights']
+  query, key, query_far, key_far = (
+      np.einsum('nw,whd->hnd', one, params[name]['kernel'])
+      + params[name]['bias'][:, None] for one in (x[0], table)
+      for name in ('query', 'key'))
+  rows = distance_rows(9, 4, settings.max_length)
+  for head in range(2):
+    for i in range(9):
+      scores = np.full(9, -np.inf)
+      for j in np.flatnonzero(segments[0] == segments[0, i]):
+        row = rows[places[0, i] - places[0, j] + 8]
+        scores[j] = (query[head, i] @ key[head, j]
+                     + query[head, i] @ key_far[head, row]
+                     + key[head, j] @ query_far[head, row]) / np.sqrt(3 * 4)
+      expected = np.exp(scores - scores.max())
+      np.testing.assert_allclose(found[0, head, i], expected / expected.sum(),
+                                 atol=1e-5)
 
 
 def run(settings, stack, variables=None):
@@ -90,8 +135,11 @@ def test_only_the_last_layer_learns_where_a_text_stands():
   assert np.abs(here[:, :4] - there[:, :4]).max() > 1e-3
 
 
-def test_disentangled_attention_leaks_nothing():
-  settings = dataclasses.replace(MODEL, **DEBERTA)
+@pytest.mark.parametrize('fields', [
+    {}, pytest.param(dict(positions='disentangled_v2', distance_buckets=4),
+                     marks=pytest.mark.slow)])
+def test_disentangled_attention_leaks_nothing(fields):
+  settings = dataclasses.replace(MODEL, **{**DEBERTA, **fields})
   shared = Prover(bound('masked', model=settings))
   (one,) = shared.derivative(shared.corrupt(random_windows(2, 12, 2, 2)))
   assert not one.leaks and one.checked and one.blind < 0.05, one
@@ -100,7 +148,12 @@ def test_disentangled_attention_leaks_nothing():
 @pytest.mark.parametrize('fields,found', [
     (dict(norm_position='pre'), 'norm_position=post'),
     (dict(depth=1), 'model.depth=1'),
-    (dict(num_heads=4, num_kv_heads=2), 'num_kv_heads=2')])
+    (dict(num_heads=4, num_kv_heads=2), 'num_kv_heads=2'),
+    (dict(distance_buckets=4), 'distance_buckets=4'),
+    (dict(positions='disentangled_v2', distance_buckets=3),
+     'distance_buckets=3'),
+    (dict(positions='disentangled_v2', num_heads=4, num_kv_heads=2),
+     'positions=disentangled_v2')])
 def test_bad_fields_are_refused_by_value(fields, found):
   with pytest.raises(ConfigError, match=found):
     model(**{**DEBERTA, **fields})
