@@ -6,6 +6,7 @@ transformers.
 
 from ptm_jax.convert import bert
 from ptm_jax.convert.family import Architecture, Field, task_heads
+from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import detection, masked, replaced_token
 
 
@@ -25,6 +26,7 @@ class Family(bert.OneType):
           'intermediate_size')))
   constants = bert.CONSTANTS
   fixed = dict(norm_position='post', embedding_norm=True)
+  handled = ('pooler_activation',)
   names = {**bert.trunk('electra.'),
            'trunk/inputs/embedding_projection': 'electra.embeddings_project'}
   prefix = 'electra.'
@@ -43,7 +45,20 @@ class Family(bert.OneType):
            'head/bias': 'generator_lm_head.bias'},
           aliases={'generator_lm_head.weight':
                    'electra.embeddings.word_embeddings.weight'}),
-      # Its sequence classifier has a GELU where ours has tanh.
-      **task_heads('Electra', masked.Objective, None),
+      **task_heads('Electra', masked.Objective,
+                   ('classifier.dense', 'classifier.out_proj')),
       'ElectraModel': Architecture(masked.Objective),
   }
+
+  @classmethod
+  def read_more(cls, values, model):
+    super().read_more(values, model)
+    model.pooler_activation = 'gelu'  # of its classifier of texts
+
+  @classmethod
+  def from_model(cls, model, vocabulary, rows, architecture):
+    if cls.architectures[architecture].task == 'sequence' and (
+        model.pooler_activation != 'gelu'):
+      raise ConfigError(f'it has no model.pooler_activation='
+                        f'{model.pooler_activation}, only gelu')
+    return super().from_model(model, vocabulary, rows, architecture)

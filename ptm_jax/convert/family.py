@@ -124,13 +124,12 @@ def task_heads(name, objective, sequence, token='classifier'):
     name: of the family, as the classes' names begin.
     objective: of the trunk.
     sequence: published names of a sequence classifier's dense layer behind
-      the first state and of its linear layer; None if it has others.
+      the first state and of its linear layer.
     token: of a token classifier's linear layer.
   """
-  heads = {'token': {'task/head': token}, 'span': {'task/head': 'qa_outputs'}}
-  if sequence:
-    heads['sequence'] = dict(zip(
-        ('task/pooler/dense', 'task/head'), sequence, strict=True))
+  heads = {'token': {'task/head': token}, 'span': {'task/head': 'qa_outputs'},
+           'sequence': dict(zip(('task/pooler/dense', 'task/head'), sequence,
+                                strict=True))}
   return {f'{name}For{TASKS[task]}': Architecture(
       objective, names=names, task=task) for task, names in heads.items()}
 

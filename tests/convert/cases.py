@@ -59,6 +59,8 @@ CASES = {
     'albert_sequence': ('AlbertForSequenceClassification', 'AlbertConfig',
                         dict(_BERT, embedding_size=8)),
     'mpnet_sequence': ('MPNetForSequenceClassification', 'MPNetConfig', _BERT),
+    'electra_sequence': ('ElectraForSequenceClassification', 'ElectraConfig',
+                         dict(_BERT, embedding_size=8, num_labels=3)),
     'electra_token': ('ElectraForTokenClassification', 'ElectraConfig', dict(
         _BERT, embedding_size=8)),
     'roberta': ('RobertaForMaskedLM', 'RobertaConfig', dict(

@@ -270,6 +270,20 @@ def test_electra_is_two_published_models():
     export.generator_of(bound())
 
 
+def test_an_electra_classifier_of_texts_has_a_gelu():
+  run = encoder(replaced_token.Objective(), embedding_width=8)
+  wanted = 'ElectraForSequenceClassification'
+  electra = published.families()['electra']
+  for activation, name in (('tanh', 'ElectraForPreTraining'), ('gelu', wanted)):
+    model = config.Model(**{**vars(run.objective.model),
+                            'pooler_activation': activation})
+    values = electra.from_model(model, run.objective.vocabulary, 120, name)
+    assert electra.to_model(values).pooler_activation == 'gelu'
+  with pytest.raises(ConfigError, match='pooler_activation=tanh, only gelu'):
+    electra.from_model(run.objective.model, run.objective.vocabulary, 120,
+                       wanted)
+
+
 def test_an_encoder_of_sentences_has_a_mean_and_no_head(tmp_path):
   run = encoder(masked.Objective())
   made = export.plan(run, bare=True)
