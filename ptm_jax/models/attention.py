@@ -239,19 +239,11 @@ class Attention(nn.Module):
       self.put_variable('cache', 'values', value)
     scale = 1 / math.sqrt(head_dim) if model.scale_attention else 1.0
     if positions is not None:
-      if model.positions == 'rotary':
-        query, key = (rotate(query, positions, model.rotary_base),
-                      rotate(key, places, model.rotary_base))
-      elif model.disentangled:
+      query, key, scores = self._placed(
+          query, key, positions, places, distances, to_query, to_key)
+      if model.disentangled:
         scale /= math.sqrt(3)  # the scores are three sums of products
-        given = query, key, positions, places
-        bias = scale * (
-            DisentangledScores(model, name='disentangled')(*given, distances)
-            if model.positions == 'disentangled' else shared_disentangled(
-                model, *given, to_query, to_key, distances))
-      else:
-        query, scores = RelativeScores(model, name='relative')(
-            query, positions, places)
+      if scores is not None:
         bias = scale * scores
     if slots is not None:
       length = structure.key_segments.shape[1]
@@ -264,6 +256,24 @@ class Attention(nn.Module):
                     model.attention_dropout)
     return Dense(model, (model.width,), ('heads', 'head_dim', 'embed'),
                  scale=residual_scale(model), name='output')(output)
+
+  def _placed(self, query, key, positions, places, distances, to_query,
+              to_key):
+    """Queries and keys as their places have them, and scores that the places
+    add before they are scaled, or None."""
+    model = self.model
+    if model.positions == 'rotary':
+      return (rotate(query, positions, model.rotary_base),
+              rotate(key, places, model.rotary_base), None)
+    if model.positions == 'disentangled':
+      return query, key, DisentangledScores(model, name='disentangled')(
+          query, key, positions, places, distances)
+    if model.disentangled:
+      return query, key, shared_disentangled(
+          model, query, key, positions, places, to_query, to_key, distances)
+    query, scores = RelativeScores(model, name='relative')(
+        query, positions, places)
+    return query, key, scores
 
 
 def _remember(module, name, new, slots, length):
