@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import losses
-from ptm_jax.models.attention import entering_states
 from ptm_jax.models.heads import LMHead
+from ptm_jax.models.sown import entering_states
 from ptm_jax.models.two_tower import TOWERS, tower
 from ptm_jax.objectives import arrange, base, ideal, two_tower, ways
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.models import experts
-from ptm_jax.models.attention import attention_maps, entering_states
 from ptm_jax.models.encoder_decoder import EncoderDecoder
+from ptm_jax.models.sown import attention_maps, entering_states
 
 # Where a form's trunk keeps what is shown of its layers.
 _SIDES = {'encoder_decoder': 'encoder', 'two_tower': 'forward'}

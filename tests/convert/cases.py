@@ -14,7 +14,7 @@ import numpy as np
 from ptm_jax import losses
 from ptm_jax.convert import check
 from ptm_jax.convert.family import TASKS
-from ptm_jax.models.attention import entering_states
+from ptm_jax.models.sown import entering_states
 from ptm_jax.objectives import base
 
 FIXTURES = pathlib.Path(__file__).parent / 'fixtures'

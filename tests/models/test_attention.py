@@ -11,7 +11,8 @@ import pytest
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.models import attention
-from ptm_jax.models.attention import Structure, attention_maps
+from ptm_jax.models.attention import Structure
+from ptm_jax.models.sown import attention_maps
 from tests.models.stacks import batch, build, model, params_of, trunk
 
 BATCH, QUERIES, KEYS, HEADS, KV_HEADS, SIZE = 2, 4, 6, 4, 2, 4

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ptm_jax.models import memory, positions
-from ptm_jax.models.attention import Structure, dense_mask, entering_states
+from ptm_jax.models.attention import Structure, dense_mask
 from ptm_jax.models.layers import Norm
+from ptm_jax.models.sown import entering_states
 from ptm_jax.models.transformer import Block
 from tests.models import stacks
 from tests.models.stacks import model, side, trunk

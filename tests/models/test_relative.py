@@ -10,8 +10,9 @@ from flax.core import meta
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.leaks import Prover
-from ptm_jax.models.attention import Attention, Structure, entering_states
+from ptm_jax.models.attention import Attention, Structure
 from ptm_jax.models.relative import DisentangledScores, distance_rows
+from ptm_jax.models.sown import entering_states
 from ptm_jax.models.transformer import Block
 from tests.models.stacks import apply, model, side, trunk
 from tests.objectives.cases import MODEL, bound
