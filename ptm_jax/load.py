@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax.core import meta
 
 from ptm_jax import config, serialize
 from ptm_jax.checkpoint import Checkpoints
@@ -149,32 +148,3 @@ def _task_parameters(path):
   except (KeyError, TypeError) as error:
     raise ConfigError(f'{path / "config.json"} is damaged: what it says of '
                       f'fine-tuning has no {error}') from error
-
-
-def take_networks(path, params, say=print):
-  """Puts a trained run's networks in place of equal ones.
-
-  Args:
-    path: the other run's work directory.
-    params: initial parameters by network.
-    say: takes the line that names what was taken.
-
-  Returns:
-    `params` with every network whose tree and shapes are equal replaced.
-
-  Raises:
-    ConfigError: the trunks differ.
-  """
-  old = load(path)
-  def shapes(tree):
-    return jax.tree.map(lambda leaf: leaf.shape, tree)
-  taken = [name for name in params if name in old.params
-           and shapes(meta.unbox(old.params[name])) == shapes(params[name])]
-  if 'trunk' not in taken:
-    raise ConfigError(f'the trunk in {path} has other shapes than this model: '
-                      'use the same model and vocabulary')
-  say(f'new run from step {old.step} of {path}: took {", ".join(taken)}; '
-      'the optimizer and the data start afresh')
-  return {**params, **{name: jax.tree.map(
-      lambda new, value: jax.device_put(value, new.sharding), params[name],
-      old.params[name]) for name in taken}}

@@ -136,25 +136,31 @@ def _start(setup, program, keepers, workdirs, init_from, say):
       workdir.refuse_changes(path / 'config.json', experiment, **facts,
                              step=max(common, default=0))
   processes.wait('directories are read')
+  for step in sorted(common, reverse=True):
+    restored = [keeper.restore(program.targets, step) for keeper in keepers]
+    if all(one is not None for one in restored):
+      _record(setup, workdirs, facts)
+      say(f'resuming {workdirs[0]} at step {step}')
+      return step, program.join([state for _, state in restored])
+  keys = [jax.random.key(e.seed) for e in setup.experiments]
+  state = program.init(keys, setup.hparams)
+  if init_from:
+    from ptm_jax.inherit import take_networks
+    state = program.join([
+        dict(one, params=take_networks(init_from, one['params'], setup, say))
+        for one in program.split(state)])
+  _record(setup, workdirs, facts)
+  return 0, state
+
+
+def _record(setup, workdirs, facts):
+  """Writes what makes each directory that of its run."""
   if processes.is_first():
     for experiment, path in zip(setup.experiments, workdirs, strict=True):
       workdir.write_json(path / 'config.json', workdir.record(
           experiment, num_parameters=setup.num_parameters,
           corpus_report=setup.prepared.report, **facts))
       setup.prepared.tokenizer.save(path / 'tokenizer')
-  for step in sorted(common, reverse=True):
-    restored = [keeper.restore(program.targets, step) for keeper in keepers]
-    if all(one is not None for one in restored):
-      say(f'resuming {workdirs[0]} at step {step}')
-      return step, program.join([state for _, state in restored])
-  keys = [jax.random.key(e.seed) for e in setup.experiments]
-  state = program.init(keys, setup.hparams)
-  if init_from:
-    from ptm_jax.load import take_networks
-    state = program.join([
-        dict(one, params=take_networks(init_from, one['params'], say))
-        for one in program.split(state)])
-  return 0, state
 
 
 def _results(loop, state):

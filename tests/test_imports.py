@@ -20,7 +20,7 @@ LEVELS = (
     ('compile', 'evaluate', 'load', 'setup_jax', 'grouping', 'search',
      'posteriors', 'generation', 'convert'),
     ('assemble', 'transfer', 'questions', 'finetune_lora', 'floors',
-     'statistics', 'report', 'finetune_step', 'finetune_data', 'finetune_trials',
+     'statistics', 'report', 'inherit', 'finetune_step', 'finetune_data', 'finetune_trials',
      'finetune_probe'),
     ('loop',),
     ('train',),

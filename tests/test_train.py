@@ -153,8 +153,9 @@ def test_init_from_starts_anew_and_says_so(corpus, whole, tmp_path):
 
 def test_init_from_another_shape_is_refused(corpus, whole, tmp_path):
   other = experiment(corpus, model=config.Model(depth=1, width=32))
-  with pytest.raises(ConfigError, match='other shapes'):
+  with pytest.raises(ConfigError, match=r'other shapes.*width=16 \(here 32\)'):
     train.train([other], [tmp_path], init_from=whole)
+  assert not (tmp_path / 'config.json').exists()  # so that it may be mended
 
 
 def test_trials_agree_with_single_runs_and_resume(corpus, whole, tmp_path):

@@ -195,12 +195,11 @@ def vocabulary(tokenizer, values):
   rows = values.get('vocab_size')
   if not isinstance(rows, int) or not 0 < rows < 2**31:
     raise ConfigError(f'config.json has vocab_size={rows!r:.80}')
-  found = Vocabulary(rows, num_sentinels=min(100, rows // 2))
-  for name in 'pad_id', 'bos_id', 'eos_id':
-    one = values.get(name.replace('_id', '_token_id'))
-    if type(one) is int and 0 <= one < rows:
-      object.__setattr__(found, name, one)  # frozen, but not yet seen
-  return found
+  said = {f'{role}_id': values.get(f'{role}_token_id')
+          for role in ('pad', 'bos', 'eos')}
+  return Vocabulary(rows, num_sentinels=min(100, rows // 2), **{
+      name: one for name, one in said.items()
+      if type(one) is int and 0 <= one < rows})
 
 
 def read_tokenizer(folder, values):

@@ -26,14 +26,16 @@ class Vocabulary:
     num_sentinels: ids at the top, counted down: sentinel k is size - 1 - k.
       The last of them serve as an objective's own marks, counted up from
       `text_end`; it says which it has, and uses so many sentinels less.
+    pad_id, bos_id, eos_id: elsewhere in a published model that brings no
+      tokenizer.
   """
 
   size: int
   num_sentinels: int = NUM_SENTINELS
+  pad_id: int = 0
+  bos_id: int = 1
+  eos_id: int = 2
 
-  pad_id = 0
-  bos_id = 1
-  eos_id = 2
   unk_id = 3
   mask_id = 4
   cls_id = 5

@@ -153,9 +153,10 @@ class Objective(sequence_to_sequence.Rewriting):
         (jnp.cumsum(shows) - 1)[begins]], hidden
 
   def _mask_id(self):
-    return {'span': self.vocabulary.mask_id,
-            'sentence': self.vocabulary.mark_id(0),
-            'document': self.vocabulary.mark_id(1)}[self.unit]
+    # A published vocabulary may lack the others.
+    if self.unit == 'span':
+      return self.vocabulary.mask_id
+    return self.vocabulary.mark_id(int(self.unit == 'document'))
 
   def ask(self, parts, filled):
     # What fills the first blanks stands behind the text, as in training.

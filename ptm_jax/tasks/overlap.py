@@ -64,6 +64,8 @@ def with_pretraining(run, checkpoint, examples, say):
   """
   try:
     facts = serialize.read_json(pathlib.Path(checkpoint) / 'config.json')
+    if 'corpus_hash' not in facts:
+      raise DataError('nothing says what a published trunk has read')
     folder = cache_dir() / 'stores' / key_of(
         run.config.corpus, run.config.tokenizer)
     if facts['corpus_hash'] != read_report(folder)['corpus_hash']:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ptm_jax.config import Model
+from ptm_jax.data.vocabulary import Listed
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 from ptm_jax.leaks import Prover
@@ -195,3 +196,15 @@ def test_too_few_block_positions_are_refused_whatever_the_positions():
   with pytest.raises(ConfigError, match='needs 102 positions'):
     bound('blank_infilling', length=100, unit='document',
           model=Model(positions='rotary', max_length=101))
+
+
+def test_spans_need_no_sentinels():
+  """As of a published vocabulary, which has a mask and nothing else."""
+  listed = Listed(30, tuple((role, one) for one, role in enumerate(
+      ('pad', 'bos', 'eos', 'unk', 'mask'))), (), tuple(range(5, 30)))
+  objective = blank_infilling.Objective()
+  objective.vocabulary = listed
+  assert objective._mask_id() == 4
+  objective.unit = 'sentence'
+  with pytest.raises(ConfigError, match='no sentinels'):
+    objective._mask_id()

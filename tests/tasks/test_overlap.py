@@ -1,5 +1,7 @@
 """Thirteen tokens in a row: counted exactly, wherever they stand."""
 
+import types
+
 import numpy as np
 
 from ptm_jax.tasks import overlap
@@ -23,3 +25,13 @@ def test_a_corpus_in_parts_loses_no_run(monkeypatch):
   monkeypatch.setattr(overlap, '_AT_ONCE', 16)
   assert overlap.shared([corpus[start:start + 13] for start in range(288)],
                         corpus).all()
+
+
+def test_what_a_published_trunk_has_read_is_not_known(tmp_path):
+  (tmp_path / 'config.json').write_text('{"model_type": "bert"}')
+  said = []
+  assert overlap.with_pretraining(
+      types.SimpleNamespace(), tmp_path, [], said.append) == {
+          'test_in_pretraining': None}
+  assert said == ['overlap with the pre-training text is not known: nothing '
+                  'says what a published trunk has read']
