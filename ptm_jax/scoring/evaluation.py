@@ -21,34 +21,50 @@ def tasks_of(names, data_dirs, prompted=None):
 
   Args:
     names: list of names of zero-shot tasks.
-    data_dirs: their folders, or one that holds a folder for each task, or one
-      task's files.
+    data_dirs: folders of those that do not make their own data, or one that
+      holds a folder for each, or one task's files; [''] where none is needed.
     prompted: makes of a task that is else fine-tuned one of
       `prompting.Prompted`; None where there is no prompt.
 
   Raises:
     ConfigError, DataError: a task is not of this kind, or has no folder.
   """
-  if len(data_dirs) not in (1, len(names)):
-    raise ConfigError(f'--data_dir names {len(data_dirs)} folders for '
-                      f'{len(names)} tasks: give one, or one for each')
+  tasks = {name: find('tasks', name)() for name in names}
+  folders = _folders(tasks, data_dirs)
   found = {}
-  for name, folder in zip(names, data_dirs * (len(names) // len(data_dirs))):
-    task = find('tasks', name)()
+  for name, task in tasks.items():
     plain = isinstance(task, zero_shot.ZeroShot)
     if not plain and not prompted:
       raise ConfigError(f'--tasks={name} is not scored without training: use '
                         'the verb finetune, or give a --prompt')
     if plain and prompted:
       raise ConfigError(f'--tasks={name} needs no --prompt: leave it out')
+    task = prompted(task) if prompted else task
+    found[f'{name}{task.how}'] = task, folders[name]
+  return found
+
+
+def _folders(tasks, data_dirs):
+  """The folder of each task, '' for one that makes its own data."""
+  reading = [name for name, task in tasks.items()
+             if not task.embedded]
+  if bool(reading) != any(data_dirs):
+    raise ConfigError(
+        f'--data_dir is missing: {reading[0]} reads published files' if reading
+        else f'--data_dir={",".join(data_dirs)}: {", ".join(tasks)} needs none')
+  if reading and len(data_dirs) not in (1, len(reading)):
+    raise ConfigError(f'--data_dir names {len(data_dirs)} folders for '
+                      f'{len(reading)} tasks: give one, or one for each')
+  found = dict.fromkeys(tasks, '')
+  for name, folder in zip(
+      reading, data_dirs * (len(reading) // len(data_dirs))):
     folder = pathlib.Path(folder)
     inner = folder / name
     if len(data_dirs) == 1 and inner.is_dir():
       folder = inner
     if not folder.is_dir():
       raise DataError(f'--data_dir={folder} is no folder')
-    task = prompted(task) if prompted else task
-    found[f'{name}{task.how}'] = task, folder
+    found[name] = folder
   return found
 
 

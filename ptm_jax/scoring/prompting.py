@@ -45,6 +45,7 @@ class Prompted(zero_shot.ZeroShot):
 
   def __init__(self, task, file, shots=0, calibrate=False, seed=0):
     self.task, self.prompt = task, prompt.of_task(task, file)
+    self.embedded = task.embedded
     self.shots, self.calibrate, self.seed = shots, calibrate, seed
     self.how = (f' prompt={pathlib.Path(file).stem}' + f' shots={shots}' * (
         shots > 0) + ' calibrated' * calibrate)
@@ -113,7 +114,7 @@ class Asker:
   def __init__(self, trunk, prompt_, choices, shots):
     self._trunk, self._prompt, self.choices = trunk, prompt_, choices
     self._words = [word for _, word in choices]
-    self._room = min(trunk.scorer.room, trunk.run.objective.raw_length)
+    self._room = trunk.room
     self._encode = trunk.run.tokenizer.encode
     words = dict(reversed(choices))  # of each label the first
     self._front = [self._encode(prompt_.shown(one.texts, words[one.label])

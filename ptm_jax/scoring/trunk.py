@@ -8,7 +8,7 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
 from ptm_jax.scoring import stream
 from ptm_jax.scoring.embedder import Embedder, word_vectors
-from ptm_jax.scoring.scorer import Scorer, Text
+from ptm_jax.scoring.scorer import Ids, Scorer, Text
 
 
 class Trunk:
@@ -42,6 +42,11 @@ class Trunk:
           f'{name_of(run.objective)[1]} is of the kind '
           f'{self.scorer.way.kind}')
 
+  @property
+  def room(self):
+    """Tokens of a text that scoring and pre-training both have room for."""
+    return min(self.scorer.room, self.run.objective.raw_length)
+
   def score(self, texts):
     """`scorer.Score` of each `(text, context, where)`."""
     found = self.scorer.score([Text(*one) for one in texts], self._show)
@@ -52,6 +57,14 @@ class Trunk:
     """Nats of each `scorer.Ids`, in all, float64 `[texts]`."""
     return np.asarray([nats.sum() for nats, _ in self.scorer.score_ids(
         texts, self._show)])
+
+  def in_place(self, filled):
+    """Nats of the answers of `tasks.prompt.Filled`, each given what stands
+    around it: a likelihood, which is asked for what follows as well, ranks
+    answers as if it were given. float64 `[texts]`."""
+    return self.score_ids([
+        Ids(one.ids, one.begin, one.starts, len(one.ids) - one.end)
+        for one in filled])
 
   def stream(self, text):
     """As `stream.nats`: of one long text, `(nats, tokens)`."""

@@ -100,6 +100,7 @@ class FineTuned(config.Component):
     labels: names of the answers in the order of their numbers; None takes
       those of the training data, sorted.
     metrics: names of what is scored, the main one first.
+    embedded: whether it makes its own data; `read` is then given ''.
     prompt: as a file of `tasks.prompt` holds it; '' has none of its own.
 
   Class attributes of a kind:
@@ -113,6 +114,7 @@ class FineTuned(config.Component):
   layouts: ClassVar[tuple[Layout, ...]] = ()
   labels: ClassVar[tuple[str, ...] | None] = None
   metrics: ClassVar[tuple[str, ...]] = ('accuracy',)
+  embedded: ClassVar[bool] = False
   prompt: ClassVar[str] = ''
   per_token: ClassVar[bool] = False
   scored: ClassVar[Any] = None

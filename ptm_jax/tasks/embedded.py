@@ -23,6 +23,8 @@ class Embedded(classification.Classification):
     num_train, num_test: texts per class.
   """
 
+  embedded = True
+
   classes: tuple[str, ...] = ()
   num_train: int = 1000
   num_test: int = 160

@@ -38,12 +38,14 @@ class ZeroShot(config.Component):
     prefers: names of ways that it takes before an objective's first one.
     in_order: whether its examples follow each other, so that a few of them are
       the first ones, and not some spread over all.
+    embedded: whether it makes its own data; `read` is then given no folder.
     how: how it is asked, as it stands behind its name in a table.
   """
 
   kinds: ClassVar[tuple[str, ...]] = ()
   prefers: ClassVar[tuple[str, ...]] = ()
   in_order: ClassVar[bool] = False
+  embedded: ClassVar[bool] = False
   how: ClassVar[str] = ''
 
   def read(self, data_dir):

@@ -24,7 +24,8 @@ class Verb:
       'checkpoint': ('', 'folder of the run'),
       'tasks': ('', 'names with commas, as blimp,lambada; see `list tasks`'),
       'data_dir': ('', "folder of the tasks' published files, which may hold a "
-                       'folder for each, or as many folders with commas'),
+                       'folder for each, or as many folders with commas; none '
+                   'for embedded ones'),
       'scorer': ('', 'how texts are scored, such as within_word; by default '
                      "the objective's first way that suits the task"),
       'prompt': ('', 'file of a prompt, by which a task with labels is asked; '
@@ -40,7 +41,7 @@ class Verb:
 
   @staticmethod
   def run(flags):
-    for name in 'checkpoint', 'tasks', 'data_dir':
+    for name in 'checkpoint', 'tasks':
       if not getattr(flags, name):
         raise ConfigError(f'--{name} is missing')
     for name in 'max_examples', 'shots', 'shots_seed':

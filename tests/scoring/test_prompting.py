@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from ptm_jax.__main__ import main
+from ptm_jax.data.corpora import python_docs
+from ptm_jax.data.documents import Document
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 from ptm_jax.scoring import evaluation, prompting
 from ptm_jax.scoring.scorer import Ids, Scorer
 from ptm_jax.scoring.trunk import Trunk
-from ptm_jax.tasks import base, prompt
+from ptm_jax.tasks import base, identifier_cloze, prompt
 from tests.objectives.words import ids
 from tests.scoring.runs import run_of
 from tests.scoring.test_scorer import masked_nats, totals
@@ -50,6 +52,8 @@ def test_a_masked_trunk_fills_the_blank(way):
   assert found == pytest.approx([
       -at('[M]', 3, 'b'),
       np.log((np.exp(-two) + np.exp(-at('[M]', 3, 'a'))) / 2)], rel=1e-4)
+  assert trunk.in_place([prompt.Filled(ids('a q b z'), 2, 3)]) == (
+      pytest.approx([at('[M]', 3, 'b')], rel=1e-4))
 
 
 def test_an_autoregressive_trunk_completes_and_goes_on():
@@ -75,8 +79,7 @@ def test_others_are_given_what_stands_behind(name, way):
 class Told:
   """A trunk whose score of a word depends on the text before it."""
 
-  cut = 0
-  scorer = types.SimpleNamespace(room=1000)
+  cut, room = 0, 1000
   run = types.SimpleNamespace(
       tokenizer=tokenizer(), objective=types.SimpleNamespace(raw_length=1000))
 
@@ -151,9 +154,7 @@ def test_shots_stand_in_front_as_many_as_there_is_room_for():
     *front, question = text.split('\n\n')
     assert set(front) == shown and len(front) == 2  # q is a test example
   assert question == ' It was great.'
-  room = len(tokenizer().encode(trunk.read[0])) + 6
-  trunk.run = types.SimpleNamespace(
-      tokenizer=tokenizer(), objective=types.SimpleNamespace(raw_length=room))
+  room = trunk.room = len(tokenizer().encode(trunk.read[0])) + 6
   trunk.read = []
   found = asked.measure(trunk, test)
   assert found['shots'] == 1.5 and found['examples_with_fewer_shots'] == 1
@@ -197,6 +198,26 @@ def test_a_user_asks_with_a_file(name, scorer, runs, tmp_path, capsys):
   assert 'taken from' in capsys.readouterr().out
   assert main([*command, '--shots_seed=1']) == 0
   assert 'taken from' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('name,scorer', [
+    ('masked', 'all_hidden'), ('autoregressive', 'chain_rule')])
+def test_an_embedded_task_is_asked_without_a_folder(
+    name, scorer, runs, tmp_path, capsys, monkeypatch):
+  texts = [f'the array is as {one}_array has none and shape the new array'
+           for one in ('array', 'data', 'has', 'the')]
+  monkeypatch.setattr(python_docs.Corpus, 'entities', lambda self: [
+      text.split()[4] for text in texts])
+  monkeypatch.setattr(python_docs.Corpus, 'documents', lambda self: [
+      Document(text, text) for text in texts])
+  monkeypatch.setattr(identifier_cloze, 'split_of', lambda document: 'test')
+  assert main(['evaluate', f'--checkpoint={runs[name]}',
+               '--tasks=identifier_cloze',
+               f'--output={tmp_path / "found.json"}']) == 0
+  said = capsys.readouterr().out
+  assert f'(4 examples, {scorer}: log-' in said and 'chance' in said
+  found = json.loads((tmp_path / 'found.json').read_text())['tasks']
+  assert found['identifier_cloze']['metrics']['asked'] == 4
 
 
 @pytest.mark.parametrize('lines,said', [

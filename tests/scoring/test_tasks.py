@@ -157,6 +157,25 @@ def test_a_task_takes_no_score_that_it_cannot_use(tmp_path):
     evaluation.tasks_of(['cola'], [str(tmp_path)])
 
 
+def test_tasks_that_make_their_own_data_need_no_folder(tmp_path):
+  names = ['identifier_cloze', 'blimp', 'lambada']
+  (tmp_path / 'lambada').mkdir()
+  def folders(names, *given):
+    return [str(folder) for _, folder in evaluation.tasks_of(
+        names, given, None).values()]
+  assert folders(names, str(tmp_path)) == [
+      '', str(tmp_path), f'{tmp_path}/lambada']
+  assert folders(names, f'{tmp_path}/lambada', str(tmp_path)) == [
+      '', f'{tmp_path}/lambada', str(tmp_path)]
+  assert folders(names[:1], '') == ['']
+  with pytest.raises(ConfigError, match='data_dir is missing: blimp reads'):
+    folders(names, '')
+  with pytest.raises(ConfigError, match='identifier_cloze needs none'):
+    folders(names[:1], str(tmp_path))
+  with pytest.raises(ConfigError, match='3 folders for 2 tasks'):
+    folders(names, 'a', 'b', 'c')
+
+
 def test_results_are_kept_and_name_their_scorer(tmp_path):
   write(tmp_path / 'a.jsonl', pair('ab', 'abc', 'one'), pair('ab', 'c', 'one'))
   run = run_of('masked')
