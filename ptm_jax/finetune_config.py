@@ -33,8 +33,9 @@ class Settings:
       0: all.
     max_test: the same of the test split.
     pooling: of `POOLING`: the state that stands for a text is their mean, the
-      first token's or the last one's; 'pooler' is the first through a dense
-      layer and tanh, as published classifiers have it.
+      first token's or the last one's; 'pooler' is that of `model.pooler_place`
+      through a dense layer and `model.pooler_activation`, as published
+      classifiers have it.
     layer_decay: factor of the learning rate for each layer further down
       (Howard & Ruder 2018, arXiv:1801.06146, section 3.2).
     layer_warmup: by how many times `warmup` each layer further down warms up

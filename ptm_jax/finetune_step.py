@@ -26,6 +26,7 @@ from flax.core import meta
 from ptm_jax import finetune_lora as lora
 from ptm_jax import losses, optimizers
 from ptm_jax.config import Optimizer
+from ptm_jax.models.heads import state_at
 from ptm_jax.models.layers import activation
 from ptm_jax.objectives import ways
 from ptm_jax.rng import stream
@@ -177,9 +178,10 @@ def outputs(recipe, offset, params, batch, key=None):
 def _vectors(recipe, states, mask, task):
   if recipe.pooling != 'pooler':
     return pool(recipe.pooling, states, mask)
-  dense = task['pooler']['dense']
-  return activation(recipe.objective.model.pooler_activation)(
-      states[:, 0] @ dense['kernel'] + dense['bias'][None])
+  dense, model = task['pooler']['dense'], recipe.objective.model
+  return activation(model.pooler_activation)(
+      state_at(model.pooler_place, states, mask) @ dense['kernel']
+      + dense['bias'][None])
 
 
 def merged(recipe, params):
@@ -237,11 +239,8 @@ def windows_of(tokens, real):
 
 def pool(pooling, states, mask):
   """One vector of each text, `[batch, width]`."""
-  if pooling == 'first':
-    return states[:, 0]
-  if pooling == 'last':
-    last = jnp.maximum(jnp.sum(mask, 1) - 1, 0)
-    return jnp.take_along_axis(states, last[:, None, None], 1)[:, 0]
+  if pooling in ('first', 'last'):
+    return state_at(pooling, states, mask)
   states = states.astype(jnp.float32)
   weights = mask[..., None].astype(jnp.float32)
   return jnp.sum(states * weights, 1) / jnp.maximum(jnp.sum(weights, 1), 1.0)

@@ -41,6 +41,10 @@ class Model:
       sees in the layers with a window; None means all.
     window_every: of so many layers the last has the window; 1 means all.
     num_token_types: rows of the segment embedding; 0 means none.
+    relative_types: whether 'transformer_xl' scores also tell two tokens of one
+      type from two of different types (XLNet).
+    query_embedding: whether the queries of two streams begin as a vector of
+      their own (XLNet); else as what is shown in their place, `[MASK]`.
     embedding_width: width of a factorised embedding; None means `width`.
     enhanced_decoder: whether the last layer is DeBERTa's, which alone learns
       absolute positions (`models.transformer.EnhancedDecoder`).
@@ -54,7 +58,10 @@ class Model:
       vocabulary head (T5 v1.0).
     share_layers: whether all layers of a stack share their parameters.
     use_bias: whether dense layers and layer norms have biases.
-    qkv_bias: whether queries, keys and values do; None means `use_bias`.
+    qkv_bias: whether queries, keys, those of distances too, and values do;
+      None means `use_bias`.
+    output_bias: whether attention's output does; None means `use_bias`.
+    pooler_place: 'first' or 'last' (XLNet), the state that a pooler reads.
     pooler_activation: of a pooler, 'tanh' or 'gelu' (DeBERTa, ELECTRA).
     dropout: fraction dropped from embeddings and residual branches.
     attention_dropout: fraction of attention weights dropped.
@@ -88,6 +95,8 @@ class Model:
   attention_window: int | None = None
   window_every: int = 1
   num_token_types: int = 0
+  relative_types: bool = False
+  query_embedding: bool = False
   embedding_width: int | None = None
   enhanced_decoder: bool = False
   num_experts: int = 0
@@ -99,6 +108,8 @@ class Model:
   share_layers: bool = False
   use_bias: bool = True
   qkv_bias: bool | None = None
+  output_bias: bool | None = None
+  pooler_place: str = 'first'
   pooler_activation: str = 'tanh'
   dropout: float = 0.0
   attention_dropout: float = 0.0
@@ -119,6 +130,7 @@ class Model:
       'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'learned_t5',
                     'alibi', 'transformer_xl', 'disentangled',
                     'disentangled_v2', 'none'),
+      'pooler_place': ('first', 'last'),
       'pooler_activation': ('tanh', 'gelu'),
       'dtype': ('float32', 'bfloat16'),
       'param_dtype': ('float32', 'bfloat16'),
@@ -147,13 +159,7 @@ class Model:
                  'attention_window'):
       if getattr(self, name) is not None:
         checks.positive(self, 'model', name)
-    if self.positions == 'transformer_xl' and self.width % 2:
-      raise ConfigError(f'model.positions=transformer_xl needs an even width, '
-                        f'found model.width={self.width}')
-    if self.positions == 'rotary' and self.head_width % 2:
-      raise ConfigError(f'model.positions=rotary needs an even head width, '
-                        f'found {self.head_width}')
-    self._check_disentangled(kv_heads)
+    self._check_relative(kv_heads)
     if self.enhanced_decoder and (
         self.norm_position != 'post' or self.depth < 2):
       raise ConfigError(
@@ -182,7 +188,16 @@ class Model:
       raise ConfigError(f'model.num_token_types={self.num_token_types} is '
                         'negative; 0 means none')
 
-  def _check_disentangled(self, kv_heads):
+  def _check_relative(self, kv_heads):
+    if self.positions == 'transformer_xl' and self.width % 2:
+      raise ConfigError(f'model.positions=transformer_xl needs an even width, '
+                        f'found model.width={self.width}')
+    if self.positions == 'rotary' and self.head_width % 2:
+      raise ConfigError(f'model.positions=rotary needs an even head width, '
+                        f'found {self.head_width}')
+    if self.relative_types and self.positions != 'transformer_xl':
+      raise ConfigError('model.relative_types is for positions=transformer_xl, '
+                        f'found {self.positions}')
     if self.disentangled and kv_heads != self.num_heads:
       raise ConfigError(f'model.positions={self.positions} needs keys for '
                         f'every head, found model.num_kv_heads={kv_heads}')
@@ -226,6 +241,9 @@ class Model:
           f'form={self.form} with model.depth={self.depth}')
     if self.attention_window and self.form != 'decoder':
       raise ConfigError('model.attention_window is for model.form=decoder, '
+                        f'not {self.form}')
+    if self.query_embedding and self.form != 'two_stream':
+      raise ConfigError('model.query_embedding is for model.form=two_stream, '
                         f'not {self.form}')
     if self.form == 'two_tower' and (self.width % 2 or self.num_heads % 2):
       raise ConfigError(

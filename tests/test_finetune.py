@@ -305,18 +305,22 @@ def test_every_trunk_gives_what_a_head_needs(name):
     assert shape('squad', one, way='prefix') == (2, 8, 2)
 
 
-def test_a_pooler_is_that_of_the_published_model():
+@pytest.mark.parametrize('place', ['first', 'last'])
+def test_a_pooler_is_that_of_the_published_model(place):
   rng = np.random.default_rng(0)
   def draw(*shape):
     return rng.normal(size=shape).astype(np.float32)
   task = {'pooler': {'dense': {'kernel': draw(16, 16), 'bias': draw(16)}}}
-  states, mask = draw(2, 3, 16), np.ones((2, 3), bool)
-  model = config.Model(width=16, pooler_activation='gelu')
+  states, mask = draw(2, 3, 16), np.arange(3)[None] < np.array([[3], [2]])
+  model = config.Model(width=16, pooler_activation='gelu', pooler_place=place)
   recipe = recipe_for('cola', types.SimpleNamespace(model=model),
                       pooling='pooler')
   np.testing.assert_allclose(
       finetune_step._vectors(recipe, states, mask, task),
-      heads.Pooler(model).apply({'params': task['pooler']}, states), atol=1e-5)
+      heads.Pooler(model).apply({'params': task['pooler']}, states, mask),
+      atol=1e-5)
+  read = states[:, 0] if place == 'first' else states[[0, 1], [2, 1]]
+  np.testing.assert_array_equal(heads.state_at(place, states, mask), read)
 
 
 def test_a_prefix_is_seen_by_the_text_and_changes_no_place():

@@ -39,13 +39,15 @@ def states(objective, params, stack):
   return objective.trunk().apply({'params': params['trunk']}, stack)
 
 
-def scores(objective, params, hidden):
+def scores(objective, params, hidden, real=None):
   """Scores of every position, of every id or of the objective's classes.
 
   Args:
     objective: bound.
     params: by network.
     hidden: `[batch, length, width]`.
+    real: bool `[batch, length]`, True where there is a token; None where
+      everywhere.
 
   Returns:
     float32 `[batch, length, scores]`; `[batch, scores]` of a text's class.
@@ -54,7 +56,7 @@ def scores(objective, params, hidden):
     head = params['task']['head']['bias']
     return heads.TaskHead(
         objective.model, head.shape[0], 'pooler' in params['task']).apply(
-            {'params': params['task']}, hidden)
+            {'params': params['task']}, hidden, real)
   if hasattr(objective, '_judge'):
     return objective._judge().scores(params, hidden)[..., None]
   parts = [objective, *getattr(objective, 'members', {}).values()]

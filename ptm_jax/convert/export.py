@@ -115,20 +115,23 @@ def _plan(run, family, bare, origin):
     architecture = origin['architecture']
   chosen = family.architectures[architecture]
   flat = mapping.flatten(run.params)
+  rows = flat['trunk/token_embedding/embedding'].shape[0]
+  plain = dataclasses.replace(objective.model, scan_layers=False, remat=False)
+  # First: a field that does not fit says more than the leaves that it makes.
+  described = family.from_model(plain, objective.vocabulary, rows,
+                                architecture)
   names = family.all_names(architecture, objective.model)
   wanted = chosen.networks()
   if folders.EXTRA in run.params and not set(
       family.optional.values()) & set(names.values()):
     wanted.append(folders.EXTRA)
     names.update(family.optional)
-  plain = dataclasses.replace(objective.model, scan_layers=False, remat=False)
   unscanned = run.config.objective.bind(
       plain, objective.vocabulary, objective.raw_length)
   leaves = mapping.leaves_of(folders.networks_of(
       unscanned, folders.task_of(run.finetune)), wanted)
   if missing := [leaf.path for leaf in leaves if leaf.path not in flat]:
     raise ConfigError(f'the run has no {missing[0]}')
-  rows = flat['trunk/token_embedding/embedding'].shape[0]
   entries = mapping.entries(names, leaves, family.transposed,
                             family.constant_tensors(plain, rows))
   if not (chosen.kinds or task):  # a bare trunk's names have no prefix
@@ -136,9 +139,7 @@ def _plan(run, family, bare, origin):
         entry, name=entry.name.removeprefix(family.prefix))
                for entry in entries]
   values = {**family.token_ids(objective.vocabulary),
-            **origin.get('config', {}),
-            **family.from_model(plain, objective.vocabulary, rows,
-                                architecture)}
+            **origin.get('config', {}), **described}
   if task:
     labels = {str(number): str(label) for number, label in enumerate(
         run.finetune.get('labels') or ())}
@@ -175,7 +176,7 @@ def write(run, made, target, say=print, source=None, pooling=False):
       _verify(made, tensors.Tensors(folder))
     (folder / 'config.json').write_text(
         json.dumps(made.values, indent=2) + '\n')
-    _write_tokenizer(run, folder)
+    _write_tokenizer(run, made, folder)
     if pooling:
       _write_pooling(folder, run.config.model)
     (folder / 'README.md').write_text(card.text(run, made, source),
@@ -235,9 +236,10 @@ def _array(made, leaf):
   return np.asarray(jax.device_get(made.params[leaf.path]))
 
 
-def _write_tokenizer(run, folder):
+def _write_tokenizer(run, made, folder):
   """Symbols have no published form."""
   if isinstance(run.tokenizer, (Tokenizer, Published)):
     tokenizer_files.write(
         run.tokenizer, folder,
-        tokenizer_files.template_of(run.tokenizer, run.objective))
+        tokenizer_files.template_of(run.tokenizer, run.objective),
+        made.family.padding_side)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ptm_jax import checks, config
+from ptm_jax.convert.optional_fields import canonical, resolved
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
 
@@ -150,6 +151,7 @@ class BaseFamily:
     ignored: a regular expression of tensors without weights.
     headless: beginnings of names of tensors of heads that are none of ours.
     transposed: as of `mapping.Entry`.
+    padding_side: of a batch's texts, 'right' or 'left', for its tokenizer.
     architectures: `{class: Architecture}`, the most special first and the
       bare trunk last.
   """
@@ -165,6 +167,7 @@ class BaseFamily:
   ignored: ClassVar[str] = r'^$'
   headless: ClassVar[tuple[str, ...]] = ()
   transposed: ClassVar[bool] = True
+  padding_side: ClassVar[str] = 'right'
   architectures: ClassVar[dict[str, Architecture]] = {}
 
   # --- what a family may add to its declarations ----------------------------
@@ -295,25 +298,3 @@ class BaseFamily:
                         f'{task} task')
     raise ConfigError(f'it has no {objective.model.form} of '
                       f'{name_of(objective)[1]}')
-
-
-def canonical(model):
-  """A copy whose optional fields are None where they say what None does."""
-  model = dataclasses.replace(model, mlp_dim=resolved(model, 'mlp_dim'))
-  for name in 'num_kv_heads', 'head_dim', 'embedding_width', 'qkv_bias':
-    without = dataclasses.replace(model, **{name: None})
-    if getattr(model, name) == resolved(without, name):
-      model = without
-  return model
-
-
-def resolved(model, name):
-  """A field's value, with what None stands for."""
-  value = getattr(model, name)
-  if value is None:
-    value = {'num_kv_heads': lambda: model.num_heads,
-             'head_dim': lambda: model.width // model.num_heads,
-             'embedding_width': lambda: model.width,
-             'qkv_bias': lambda: model.use_bias,
-             'mlp_dim': lambda: 4 * model.width}.get(name, lambda: None)()
-  return value

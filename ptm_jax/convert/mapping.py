@@ -8,6 +8,7 @@ follows from the kind of the leaf.
 import dataclasses
 import math
 import re
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -29,11 +30,49 @@ class Leaf:
     shape: as it is here.
     flat: with its input axes made one, and so its output axes; `shape` for
       what is no matrix of a dense layer.
+    axes: their logical names.
   """
 
   path: str
   shape: tuple[int, ...]
   flat: tuple[int, ...]
+  axes: tuple[str, ...]
+
+
+class Axes(NamedTuple):
+  """A published tensor whose axes are none of a matrix: told one by one.
+
+  Attributes:
+    name: of the tensor.
+    axes: logical names of our leaf's axes, in the order that they have there;
+      None is an axis of length 1.
+  """
+
+  name: str
+  axes: tuple[str | None, ...]
+
+  def shape(self, leaf):
+    """Of the published tensor."""
+    sizes = dict(zip(leaf.axes, leaf.shape, strict=True))
+    return tuple(1 if axis is None else sizes[axis] for axis in self.axes)
+
+  def to_ours(self, array, leaf):
+    """A view with the leaf's axes."""
+    return np.squeeze(array, self._ones).transpose(
+        [self._named.index(axis) for axis in leaf.axes])
+
+  def to_published(self, array, leaf):
+    """A view with the published axes."""
+    return np.expand_dims(array.transpose(
+        [leaf.axes.index(axis) for axis in self._named]), self._ones)
+
+  @property
+  def _named(self):
+    return [axis for axis in self.axes if axis is not None]
+
+  @property
+  def _ones(self):
+    return tuple(place for place, axis in enumerate(self.axes) if axis is None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +86,7 @@ class Entry:
     shape: of the published tensor.
     constant: float32 array of a tensor that is always this one and so has no
       leaves.
+    axes: of a tensor of one leaf that keeps its axes, or None.
   """
 
   name: str
@@ -54,11 +94,14 @@ class Entry:
   transposed: bool
   shape: tuple[int, ...]
   constant: np.ndarray | None = dataclasses.field(default=None, compare=False)
+  axes: Axes | None = None
 
   def to_ours(self, array):
     """The leaves' arrays, a list of views, of a published one."""
     if self.constant is not None:
       return []
+    if self.axes is not None:
+      return [self.axes.to_ours(array, *self.leaves)]
     parts = (np.split(array, len(self.leaves), self._axis)
              if len(self.leaves) > 1 else [array])
     return [_turned(part, self.transposed).reshape(leaf.shape)
@@ -68,6 +111,8 @@ class Entry:
     """The published array, a view of the leaves' if it has one."""
     if self.constant is not None:
       return self.constant.astype(dtype)
+    if self.axes is not None:
+      return self.axes.to_published(*arrays, *self.leaves)
     parts = [_turned(array.reshape(leaf.flat), self.transposed)
              for array, leaf in zip(arrays, self.leaves, strict=True)]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, self._axis)
@@ -111,7 +156,7 @@ def _leaf(path, box):
     flat = (math.prod(shape[:inputs]), math.prod(shape[inputs:]))
   elif path.endswith('/bias'):
     flat = (math.prod(shape),)
-  return Leaf(path, shape, flat)
+  return Leaf(path, shape, flat, tuple(box.names))
 
 
 def entries(names, leaves, transposed=True, constants=None):
@@ -119,7 +164,8 @@ def entries(names, leaves, transposed=True, constants=None):
 
   Args:
     names: `{module or leaf of ours: published name}`; of a layer, '{}' stands
-      for the number in both. A pair `(name, n)` is part n of a tensor.
+      for the number in both. A pair `(name, n)` is part n of a tensor; `Axes`
+      are a tensor that keeps its axes.
     leaves: list of `Leaf`.
     transposed: as of `Entry`.
     constants: `{published name: array}` of tensors that are always these.
@@ -130,12 +176,14 @@ def entries(names, leaves, transposed=True, constants=None):
   Raises:
     ConfigError: a leaf has no published name.
   """
-  parts = {}
+  parts, result = {}, []
   for leaf in leaves:
-    name, number = _published(names, leaf.path)
+    name, more = _published(names, leaf.path)
+    if isinstance(more, Axes):
+      result.append(Entry(name, (leaf,), False, more.shape(leaf), axes=more))
+      continue
     is_matrix = transposed and leaf.path.endswith('/kernel')
-    parts.setdefault((name, is_matrix), {})[number] = leaf
-  result = []
+    parts.setdefault((name, is_matrix), {})[more] = leaf
   for (name, is_matrix), numbered in parts.items():
     ordered = tuple(numbered[number] for number in sorted(numbered))
     shapes = [leaf.flat[::-1] if is_matrix else leaf.flat for leaf in ordered]
@@ -150,7 +198,7 @@ def entries(names, leaves, transposed=True, constants=None):
 
 
 def _published(names, path):
-  """The published tensor and the part of it that a leaf is."""
+  """The published tensor, and the part of it that a leaf is or its `Axes`."""
   layer = _LAYER.search(path)
   pattern = _LAYER.sub('layer_{}', path)
   module, _, kind = pattern.rpartition('/')
@@ -160,8 +208,10 @@ def _published(names, path):
     found, suffix = names[module], _SUFFIXES[kind]
   if found is None:
     raise ConfigError(f'{path} has no counterpart there')
-  name, number = found if isinstance(found, tuple) else (found, 0)
-  return name.format(layer[1] if layer else '') + suffix, number
+  name, more = found if isinstance(found, tuple) else (found, 0)
+  if isinstance(found, Axes):
+    more = found
+  return name.format(layer[1] if layer else '') + suffix, more
 
 
 def compare(entries, shapes, folder):

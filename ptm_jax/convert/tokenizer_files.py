@@ -18,20 +18,21 @@ from ptm_jax.errors import DataError
 OURS = 'ptm_jax_tokenizer'
 
 
-def write(tokenizer, folder, template=((), ())):
+def write(tokenizer, folder, template=((), ()), padding_side='right'):
   """Writes a tokenizer's files.
 
   Args:
     tokenizer: `data.tokenizer.Tokenizer`.
     folder: must exist.
     template: control ids before and behind a text; see `template_of`.
+    padding_side: 'right' or 'left', where no file says it yet.
 
   Raises:
     DataError: the tokenizer is of symbols, not of text.
   """
   folder = pathlib.Path(folder)
   if isinstance(tokenizer, Published):
-    _write_published(tokenizer, folder)
+    _write_published(tokenizer, folder, padding_side)
     return
   if not isinstance(tokenizer, Tokenizer):
     raise DataError('a tokenizer of symbols has no published form')
@@ -45,11 +46,11 @@ def write(tokenizer, folder, template=((), ())):
       'clean_up_tokenization_spaces': False,
       # Text is never a control token, whatever is typed.
       'split_special_tokens': True,
-      'model_max_length': 10**30, 'padding_side': 'right', **roles})
+      'model_max_length': 10**30, 'padding_side': padding_side, **roles})
   tokenizer.save(folder / OURS)
 
 
-def _write_published(tokenizer, folder):
+def _write_published(tokenizer, folder, padding_side):
   """The files as they were read, and what they lack."""
   for name, content in tokenizer.files.items():
     (folder / name).write_bytes(content)
@@ -65,7 +66,7 @@ def _write_published(tokenizer, folder):
     _write(folder / 'tokenizer_config.json', {
         'tokenizer_class': 'PreTrainedTokenizerFast',
         'clean_up_tokenization_spaces': False, 'split_special_tokens': True,
-        **{f'{role}_token': tokenizer.pieces([one])[0]
+        'padding_side': padding_side, **{f'{role}_token': tokenizer.pieces([one])[0]
            for role, one in vocabulary.roles}})
 
 

@@ -34,8 +34,9 @@ def tokenizer_json(tokenizer, before, after):
 
   Args:
     tokenizer: `tokenizer.Tokenizer`.
-    before, after: lists of control ids that stand around a text; of two
-      texts, `after` stands behind each.
+    before, after: lists of control ids that stand around a text. Of two
+      texts, the first of `after` stands behind each, and what is left stands
+      behind both and is of a third type (XLNet).
 
   Returns:
     A dict.
@@ -90,11 +91,12 @@ def _template(before, after, names):
 
   def text(name, kind):
     return [{'Sequence': {'id': name, 'type_id': kind}},
-            *(special(one, kind) for one in after)]
+            *(special(one, kind) for one in after[:1])]
 
-  single = [*(special(one, 0) for one in before), *text('A', 0)]
-  return {'type': 'TemplateProcessing', 'single': single,
-          'pair': [*single, *text('B', 1)],
+  first = [*(special(one, 0) for one in before), *text('A', 0)]
+  last = [special(one, 2) for one in after[1:]]
+  return {'type': 'TemplateProcessing', 'single': first + last,
+          'pair': [*first, *text('B', 1), *last],
           'special_tokens': {
               names[one]: {'id': names[one], 'ids': [one],
                            'tokens': [names[one]]}

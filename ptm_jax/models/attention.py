@@ -191,7 +191,7 @@ class Attention(nn.Module):
 
   @nn.compact
   def __call__(self, x, context, structure, positions=None, bias=None,
-               keys=None, slots=None, distances=None, places=None,
+               keys=None, slots=None, distances=None, places=None, types=None,
                keep=False):
     """Attends from `x` to `context`.
 
@@ -211,6 +211,7 @@ class Attention(nn.Module):
         and v2's.
       places: int32 `[batch, key]`, the keys' positions, where there are
         `positions`.
+      types: as of `RelativeScores`.
       keep: whether the keys and values of `context` go into the cache or, once
         they are there, stand for it; it may then be None.
 
@@ -240,7 +241,7 @@ class Attention(nn.Module):
     scale = 1 / math.sqrt(head_dim) if model.scale_attention else 1.0
     if positions is not None:
       query, key, scores = self._placed(
-          query, key, positions, places, distances, to_query, to_key)
+          query, key, positions, places, distances, types, to_query, to_key)
       if model.disentangled:
         scale /= math.sqrt(3)  # the scores are three sums of products
       if scores is not None:
@@ -255,12 +256,13 @@ class Attention(nn.Module):
     output = attend(query, key, value, structure, bias, scale, keys,
                     model.attention_dropout)
     return Dense(model, (model.width,), ('heads', 'head_dim', 'embed'),
-                 scale=residual_scale(model), name='output')(output)
+                 scale=residual_scale(model), bias=model.output_bias,
+                 name='output')(output)
 
-  def _placed(self, query, key, positions, places, distances, to_query,
+  def _placed(self, query, key, positions, places, distances, types, to_query,
               to_key):
     """Queries and keys as their places have them, and scores that the places
-    add before they are scaled, or None."""
+    and types add before they are scaled, or None."""
     model = self.model
     if model.positions == 'rotary':
       return (rotate(query, positions, model.rotary_base),
@@ -272,7 +274,7 @@ class Attention(nn.Module):
       return query, key, shared_disentangled(
           model, query, key, positions, places, to_query, to_key, distances)
     query, scores = RelativeScores(model, name='relative')(
-        query, positions, places)
+        query, positions, places, types)
     return query, key, scores
 
 

@@ -130,19 +130,40 @@ class TokenClassifier(nn.Module):
                  name='classifier')(x)
 
 
+def state_at(place, hidden, real=None):
+  """The state of a text at its 'first' or its 'last' token.
+
+  Args:
+    place: as said.
+    hidden: `[batch, n, width]`, padding at the end.
+    real: bool `[batch, n]`, True where there is a token; None where
+      everywhere.
+
+  Returns:
+    `[batch, width]`.
+  """
+  if place == 'first':
+    return hidden[:, 0]
+  if real is None:
+    return hidden[:, -1]
+  last = jnp.maximum(jnp.sum(real, 1) - 1, 0)
+  return jnp.take_along_axis(hidden, last[:, None, None], 1)[:, 0]
+
+
 class Pooler(nn.Module):
-  """A vector of a sequence from its first state: dense and
+  """A vector of a sequence from its state at `pooler_place`: dense and
   `pooler_activation`, as published encoders bring it from their own
   pre-training."""
 
   model: object
 
   @nn.compact
-  def __call__(self, hidden):
-    """`[batch, n, width]` -> `[batch, width]`."""
-    return activation(self.model.pooler_activation)(Dense(
-        self.model, (self.model.width,), ('embed', 'embed_out'),
-        name='dense')(hidden[:, 0]))
+  def __call__(self, hidden, real=None):
+    """`[batch, n, width]` -> `[batch, width]`; `real` is as of `state_at`."""
+    model = self.model
+    return activation(model.pooler_activation)(Dense(
+        model, (model.width,), ('embed', 'embed_out'), name='dense')(
+            state_at(model.pooler_place, hidden, real)))
 
 
 class TaskHead(nn.Module):
@@ -154,9 +175,12 @@ class TaskHead(nn.Module):
   pooled: bool
 
   @nn.compact
-  def __call__(self, hidden):
-    """`[batch, n, width]` -> `[batch, n, outputs]`, or `[batch, outputs]`."""
-    x = Pooler(self.model, name='pooler')(hidden) if self.pooled else hidden
+  def __call__(self, hidden, real=None):
+    """`[batch, n, width]` -> `[batch, n, outputs]`, or `[batch, outputs]`;
+    `real` is as of `state_at`."""
+    x = hidden
+    if self.pooled:
+      x = Pooler(self.model, name='pooler')(hidden, real)
     return Dense(self.model, (self.num_outputs,), ('embed', 'classes'),
                  bias=True, name='head')(x)
 

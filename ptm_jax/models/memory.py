@@ -88,10 +88,15 @@ def of_keys(values, structure):
   Returns:
     `[batch, keys, ...]`; with several segments, memory first.
   """
-  keys = structure.key_segments.shape[1]
+  own = values[:, :own_keys(structure)]
   if structure.num_segments == 1:
-    return values[:, :keys]
-  return remember(values[:, :keys // 2], structure.num_segments)
+    return own
+  return remember(own, structure.num_segments)
+
+
+def own_keys(structure):
+  """How many keys, the last ones, are of a row's own segment."""
+  return structure.key_segments.shape[1] // min(structure.num_segments, 2)
 
 
 def reach(own, num_segments, num_keys, depth):

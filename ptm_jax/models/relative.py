@@ -16,14 +16,17 @@ class RelativeScores(nn.Module):
   of the scores, so that they also hold in packed documents and in a stack
   whose rows do not follow each other.
 
-  Reference: Dai et al. 2019, arXiv:1901.02860, section 3.3. XLNet's relative
-  segment encoding is left out: no objective here gives it segments.
+  With `model.relative_types`, (q + w) s as well, where s is one of two learned
+  vectors of each head, for keys of the query's own type and of others.
+
+  References: Dai et al. 2019, arXiv:1901.02860, section 3.3; types: Yang et
+  al. 2019, arXiv:1906.08237, section 2.5, where they are segments.
   """
 
   model: object
 
   @nn.compact
-  def __call__(self, query, query_positions, key_positions):
+  def __call__(self, query, query_positions, key_positions, types=None):
     """Prepares the scores.
 
     Args:
@@ -31,25 +34,46 @@ class RelativeScores(nn.Module):
       query_positions: int32 `[batch, query]`; those of one document differ by
         less than the number of keys.
       key_positions: int32 `[batch, key]`, likewise.
+      types: the queries' and the keys', int32 `[batch, query or key]`; None
+        where all are of one, which changes no weight.
 
     Returns:
       q + u, like `query`, for the products with the keys, and float32
-      `[batch, heads, query, key]`: (q + v) r, to be added to them.
+      `[batch, heads, query, key]`, (q + v) r + (q + w) s, to be added to them.
     """
     model, heads = self.model, query.shape[2:]
     length = key_positions.shape[1]
     distances = jnp.arange(1 - length, length)[None]
     table = Dense(model, heads, ('embed', 'heads', 'head_dim'),
-                  name='distance')(
+                  bias=model.qkv_bias, name='distance')(
                       sinusoids(distances, model.width).astype(query.dtype))[0]
-    content, place = (self.param(
-        name, param_init(normal(model), 'heads', 'head_dim'), heads,
-        model.param_dtype).astype(query.dtype)[None, None]
+
+    def vectors(name, *more):
+      names = (*['types'] * len(more), 'heads', 'head_dim')
+      return self.param(name, param_init(normal(model), *names),
+                        (*more, *heads), model.param_dtype).astype(query.dtype)
+
+    content, place = (vectors(name)[None, None]
                       for name in ('content_bias', 'place_bias'))
-    scores = jnp.einsum('bqhd,rhd->bhqr', query + place, table,
-                        preferred_element_type=jnp.float32)
-    return query + content, _by_distance(scores, query_positions,
-                                         key_positions)
+    scores = _by_distance(
+        jnp.einsum('bqhd,rhd->bhqr', query + place, table,
+                   preferred_element_type=jnp.float32),
+        query_positions, key_positions)
+    if model.relative_types:
+      bias, of_types = vectors('type_bias')[None, None], vectors('types', 2)
+      if types is not None:
+        scores = scores + _by_type(query + bias, of_types, *types)
+    return query + content, scores
+
+
+def _by_type(query, vectors, rows, columns):
+  """float32 `[batch, heads, row, column]`: a query's product with the first of
+  two `vectors` `[2, heads, head_dim]` where the types of its row and of the
+  column are the same, and else with the second."""
+  same, other = jnp.einsum('bqhd,shd->sbhq', query, vectors,
+                           preferred_element_type=jnp.float32)[..., None]
+  differ = rows[:, :, None] != columns[:, None, :]
+  return jnp.where(differ[:, None], other, same)
 
 
 def distance_rows(length, half, max_length=None):

@@ -48,7 +48,7 @@ class Block(nn.Module):
       index: int32, the layer's number, for its random streams.
       shared: what all layers read: `structure`, `positions` (rotary,
         Transformer-XL, disentangled) and their keys' `places`, `distances`,
-        `bias`, `slots`, `keys`, for cross attention `encoded` and
+        `types` of both, `bias`, `slots`, `keys`, for cross attention `encoded` and
         `cross_structure`, and `context`, which self attention reads in place
         of `x`.
 
@@ -82,7 +82,7 @@ class Block(nn.Module):
       return Attention(model, name='attention')(
           y, context, structure, shared.get('positions'), shared.get('bias'),
           own('attention_weights'), shared.get('slots'),
-          shared.get('distances'), shared.get('places'))
+          shared.get('distances'), shared.get('places'), shared.get('types'))
 
     x = sublayer('attention', attention, x)
     if self.cross:
@@ -143,11 +143,19 @@ class Inputs(nn.Module):
   tokens: Embedding
 
   @nn.compact
-  def __call__(self, stack, keys=None):
-    """Returns `[batch, length, width]` for a stack dict."""
+  def __call__(self, stack, keys=None, num_content=None):
+    """Returns `[batch, length, width]` for a stack dict; of two streams with
+    `model.query_embedding`, rows behind the first `num_content` are queries.
+    """
     model = self.model
     width = model.embedding_width or model.width
     x = self.tokens(stack['inputs'])
+    if model.query_embedding:
+      query = self.param('query_embedding', param_init(normal(model), 'embed'),
+                         (width,), model.param_dtype)
+      is_query = jnp.arange(x.shape[1]) >= num_content
+      x = jnp.where(is_query[None, :, None], query.astype(x.dtype)[None, None],
+                    x)
     if 'offset' in stack:
       x = x + stack['offset'].astype(x.dtype)
     if model.scale_embeddings:
@@ -185,6 +193,9 @@ def shared_inputs(model, stack, structure, bias, keys):
   if model.positions in ('rotary', 'transformer_xl') or model.disentangled:
     # Of the keys of these rows, which then go into the cache.
     shared['positions'], shared['places'] = positions, places
+  if model.relative_types and 'token_types' in stack:
+    types = stack['token_types']
+    shared['types'] = types, memory.of_keys(types, structure)
   if 'slots' in stack:  # a key's place in the cache is its position
     shared['slots'] = stack['slots']
     places = jnp.arange(structure.key_segments.shape[1])[None]
@@ -263,7 +274,6 @@ class Trunk(nn.Module):
     tokens = Embedding(model, self.vocab_size,
                        model.embedding_width or model.width,
                        name='token_embedding')
-    x = Inputs(model, tokens, name='inputs')(stack, keys)
     segments = stack['segment_ids']
     visibility = stack.get('visibility')
     num_keys = (segments if visibility is None else visibility).shape[-1]
@@ -275,6 +285,8 @@ class Trunk(nn.Module):
         stack.get('slots'),
         causal=self.form in ('decoder', 'prefix') and not alone,
         num_segments=num_segments)
+    x = Inputs(model, tokens, name='inputs')(
+        stack, keys, memory.own_keys(structure))
     bias = None
     if model.relative_bias:
       bias = position_kinds.RelativeBias(

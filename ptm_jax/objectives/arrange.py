@@ -79,6 +79,31 @@ def surround(window, first_id, last_id):
           'candidates': (index > 0) & (index <= count)}
 
 
+def closed(window, first_id, last_id):
+  """As `surround`, with both tokens behind the text."""
+  count = jnp.sum(window['segment_ids'] > 0)
+  wide = {name: jnp.pad(values, (0, 2)) for name, values in {
+      **planes(window), 'tokens': window['tokens'],
+      'segment_ids': window['segment_ids']}.items()}
+  index = jnp.arange(wide['tokens'].shape[0])
+  first, last = index == count, index == count + 1
+  segment_ids = jnp.where(
+      first | last, jnp.maximum(jnp.max(window['segment_ids']), 1),
+      wide['segment_ids'])
+  tokens = jnp.where(first, first_id, jnp.where(
+      last, last_id, wide['tokens']))
+  return {**wide, 'tokens': tokens, 'segment_ids': segment_ids,
+          'positions': restart_positions(segment_ids),
+          'candidates': index < count}
+
+
+def part_numbers(tokens, segment_ids, end_id):
+  """int32 `[..., length]`: how many `end_id` stand before a token; 0 on
+  padding."""
+  ends = (tokens == end_id).astype(jnp.int32)
+  return jnp.where(segment_ids > 0, jnp.cumsum(ends, -1) - ends, 0)
+
+
 def opened(window, first_id):
   """As `surround`, with a token before the text alone.
 

@@ -16,8 +16,8 @@ import numpy as np
 from ptm_jax import checks, losses
 from ptm_jax.models import memory
 from ptm_jax.models.heads import LMHead
-from ptm_jax.objectives import (base, ideal, masked, noise, segments, units,
-                                ways)
+from ptm_jax.objectives import (arrange, base, ideal, masked, noise, segments,
+                                units, ways)
 from ptm_jax.rng import stream
 
 
@@ -31,9 +31,13 @@ class Ordered(masked.Cloze):
 
   A segment's queries stand behind its content, so with memory the next
   segment's content comes behind them.
+
+  Where types of tokens are compared, each `[SEP]` ends one, and a query is of
+  the type of its token.
   """
 
   forms = ('two_stream',)
+  before = 1  # special tokens in front of the text
   compensated = False  # whether content also holds masks, at hidden places
 
   @property
@@ -55,6 +59,16 @@ class Ordered(masked.Cloze):
   def coefficients(self):
     return {'plm': 1.0}
 
+  def arrange(self, key, window):
+    arranged = self.surround(window)
+    return {**arranged, 'types': arrange.part_numbers(
+        arranged['tokens'], arranged['segment_ids'], self.vocabulary.sep_id)}
+
+  def surround(self, window):
+    """The window with special tokens, as of `arrange.surround`."""
+    return arrange.surround(
+        window, self.vocabulary.cls_id, self.vocabulary.sep_id)
+
   def example(self, arranged, hidden, rank, masks):
     """A training example.
 
@@ -73,7 +87,11 @@ class Ordered(masked.Cloze):
     def rows(content, others):
       return jnp.concatenate([content, *[others[predicted]] * copies])
 
+    types = {}
+    if self.model.relative_types:
+      types['token_types'] = rows(*[arranged['types']] * 2)
     return {
+        **types,
         'inputs': rows(arranged['tokens'], masks),
         'segment_ids': rows(*[arranged['segment_ids']] * 2),
         'positions': rows(*[arranged['positions']] * 2),
@@ -128,11 +146,11 @@ class Ordered(masked.Cloze):
         'random orders', ways.orders(), self._asked, self._all_lost)}
 
   def _asked(self, window, rank, factor):
-    rank = jnp.pad(rank, 1)
+    rank = jnp.pad(rank, (self.before, 2 - self.before))
     example = self._predicting_all(factor.size).example(
         self.arrange(None, window), rank > 0, rank,
         jnp.full(rank.shape, self.vocabulary.mask_id, jnp.int32))
-    return example, {'plm': example['predicted'] - 1}
+    return example, {'plm': example['predicted'] - self.before}
 
   def _all_lost(self, params, batch):
     all_ = self._predicting_all(batch['predicted'].shape[1])
@@ -176,8 +194,8 @@ class Ordered(masked.Cloze):
 class Objective(segments.Segmented, Ordered):
   """Permutation LM (XLNet) on `[CLS] text [SEP]`.
 
-  The query vector is the embedding of `[MASK]`, which no other row shows.
-  Special tokens are context. Tokens of a block come before those of the next
+  The query vector is the embedding of `[MASK]`, which no other row shows,
+  or with `model.query_embedding` one of its own. Special tokens are context. Tokens of a block come before those of the next
   and in random order within it; unlike the released code, a first block's
   content sees the context of all blocks.
 
@@ -191,12 +209,15 @@ class Objective(segments.Segmented, Ordered):
     max_span: most tokens in a span; n has a chance proportional to 1 / n.
     context: tokens around each token of a span, see `units.contexts`.
     block: tokens whose order is drawn together, within a segment.
+    closing: whether both special tokens stand behind the text, `text [SEP]
+      [CLS]`, as in the released code.
   """
 
   rate: float = 1 / 6
   max_span: int = 5
   context: int = 6
   block: int = 256
+  closing: bool = False
 
   special_tokens = 2
   traced = ('rate',)
@@ -206,6 +227,16 @@ class Objective(segments.Segmented, Ordered):
     super().validate()
     checks.fraction(self, 'objective', 'rate', open_low=True)
     checks.positive(self, 'objective', 'max_span', 'context', 'block')
+
+  @property
+  def before(self):
+    return 0 if self.closing else 1
+
+  def surround(self, window):
+    if not self.closing:
+      return super().surround(window)
+    return arrange.closed(
+        window, self.vocabulary.sep_id, self.vocabulary.cls_id)
 
   def make_numbers(self):
     return {'num_predictions': masked.count_table(

@@ -7,6 +7,7 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.models import experts
 from ptm_jax.models.encoder_decoder import EncoderDecoder
 from ptm_jax.models.sown import attention_maps, entering_states
+from ptm_jax.objectives import arrange
 
 # Where a form's trunk keeps what is shown of its layers.
 _SIDES = {'encoder_decoder': 'encoder', 'two_tower': 'forward'}
@@ -109,13 +110,15 @@ class Reader:
 
   def _stack_of_text(self, windows):
     """What `read` gives of every window; where tokens have types, those
-    behind the first `[SEP]` are of the second."""
-    stack = jax.vmap(self.read)(windows)
-    if self.model.num_token_types > 1 and 'token_types' not in stack:
-      ends = (stack['inputs'] == self.vocabulary.sep_id).astype(jnp.int32)
-      behind = jnp.cumsum(ends, 1) > ends
+    behind the first `[SEP]` are of the second, and where types are only
+    compared, each `[SEP]` ends one."""
+    stack, model = jax.vmap(self.read)(windows), self.model
+    if 'token_types' not in stack and (
+        model.num_token_types > 1 or model.relative_types):
+      parts = arrange.part_numbers(
+          stack['inputs'], stack['segment_ids'], self.vocabulary.sep_id)
       stack['token_types'] = (
-          behind & (stack['segment_ids'] > 0)).astype(jnp.int32)
+          parts if model.relative_types else jnp.minimum(parts, 1))
     return stack
 
   def _apply(self, params, stack, keys, **options):

@@ -38,6 +38,7 @@ _BART = dict(vocab_size=VOCAB, d_model=16, encoder_layers=1, decoder_layers=1,
              encoder_attention_heads=2, decoder_attention_heads=2,
              encoder_ffn_dim=24, decoder_ffn_dim=24,
              max_position_embeddings=16)
+_XLNET = dict(vocab_size=VOCAB, d_model=16, n_layer=2, n_head=2, d_inner=24)
 
 # name: class of transformers, class of its settings, settings.
 CASES = {
@@ -86,6 +87,15 @@ CASES = {
                       dict(_DEBERTA, num_labels=5)),
     'deberta_span': ('DebertaV2ForQuestionAnswering', 'DebertaV2Config',
                      _DEBERTA),
+    'xlnet': ('XLNetLMHeadModel', 'XLNetConfig', _XLNET),
+    'xlnet_untied': ('XLNetLMHeadModel', 'XLNetConfig', dict(
+        _XLNET, ff_activation='relu', tie_word_embeddings=False)),
+    'xlnet_bare': ('XLNetModel', 'XLNetConfig', _XLNET),
+    'xlnet_sequence': ('XLNetForSequenceClassification', 'XLNetConfig', dict(
+        _XLNET, num_labels=3)),
+    'xlnet_token': ('XLNetForTokenClassification', 'XLNetConfig', dict(
+        _XLNET, num_labels=5)),
+    'xlnet_span': ('XLNetForQuestionAnsweringSimple', 'XLNetConfig', _XLNET),
     'llama': ('LlamaForCausalLM', 'LlamaConfig', dict(
         _LLAMA, rope_theta=500.0)),
     'llama_tied': ('LlamaForCausalLM', 'LlamaConfig', dict(
@@ -110,8 +120,8 @@ UNUSED = dict.fromkeys(('bert_untied', 'deberta_untied'),
                        {'cls.predictions.bias'})
 # What the tests without transformers read; the others differ in little.
 COMMITTED = ('gpt2', 'bert_pretraining', 'roberta', 'electra', 'albert',
-             'mpnet', 'deberta_sequence', 'deberta_not_legacy', 'llama',
-             'gpt_neo', 'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
+             'mpnet', 'deberta_sequence', 'deberta_not_legacy', 'xlnet',
+             'xlnet_sequence', 'llama', 'gpt_neo', 'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
 
 
 def is_bare(name):
@@ -160,8 +170,10 @@ def _rows(objective, seed):
   ids = np.where(segments, rng.integers(5, VOCAB, segments.shape), pad)
   stack = {'inputs': ids.astype(np.int32), 'segment_ids': segments,
            'positions': np.arange(LENGTH, dtype=np.int32)[None] * segments}
-  if objective.model.num_token_types > 1:
-    stack['token_types'] = rng.integers(0, 2, ids.shape).astype(
+  types = max(objective.model.num_token_types,
+              3 * objective.model.relative_types)
+  if types > 1:
+    stack['token_types'] = rng.integers(0, types, ids.shape).astype(
         np.int32) * segments
   targets = rng.integers(5, VOCAB, segments.shape).astype(np.int32)
   return stack, targets, segments.astype(np.float32)
@@ -186,7 +198,7 @@ def compute(run, stack, targets, weights, bare=False):
             sown['intermediates'][stack])] + [hidden]}
     if bare:
       return (hidden * weights[..., None]).sum(), found
-    found['scores'] = check.scores(objective, params, hidden)
+    found['scores'] = check.scores(objective, params, hidden, weights > 0)
     if 'task' in params:
       return _squares(found['scores'], weights), found
     if hasattr(objective, '_judge'):
@@ -227,9 +239,8 @@ def forward(run, stack, bare=False):
   hidden = check.states(run.objective, run.params, stack)
   if bare:
     return np.asarray(hidden)
-  return np.asarray(check.scores(run.objective, run.params, hidden))
-
-
+  real = None if 'segment_ids' not in stack else stack['segment_ids'] > 0
+  return np.asarray(check.scores(run.objective, run.params, hidden, real))
 
 
 _ARGUMENTS = {
@@ -240,8 +251,30 @@ _ARGUMENTS = {
     'decoder_segment_ids': 'decoder_attention_mask'}
 
 
-def ask(peer, stack, targets, weights):
+def ask(peer, *batch):
   """The same of a model of transformers, its gradients left in it."""
+  if peer.config.model_type != 'xlnet':
+    return _ask(peer, *batch)
+  # It classifies by the end of a row, so padding comes first there.
+  found = _ask(peer, *jax.tree.map(_padded_left, batch))
+  return {name: jax.tree.map(_padded_right, value) for name, value in
+          found.items()}
+
+
+def _padded_left(rows):
+  return np.stack([np.roll(row, LENGTH - count, 0)
+                   for row, count in zip(rows, LENGTHS, strict=True)])
+
+
+def _padded_right(rows):
+  """The inverse, of what has a row for each token."""
+  if np.ndim(rows) < 3:
+    return rows
+  return np.stack([np.roll(row, count, 0)
+                   for row, count in zip(rows, LENGTHS, strict=True)])
+
+
+def _ask(peer, stack, targets, weights):
   import torch
   arguments = {theirs: torch.as_tensor(stack[ours]).long()
                for ours, theirs in _ARGUMENTS.items() if ours in stack}

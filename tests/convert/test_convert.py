@@ -1,5 +1,7 @@
 """The verb `convert`, tensors on disk, and folders that do not fit."""
 
+import copy
+import dataclasses
 import json
 import shutil
 
@@ -11,6 +13,7 @@ from flax.core import meta
 from safetensors.numpy import load_file, save_file
 
 from ptm_jax import __main__, config
+from ptm_jax.command_line import load_config
 from ptm_jax.convert import (export, family, importing, mapping,
                              published, strips, tensors)
 from ptm_jax.data.corpora import text
@@ -18,6 +21,7 @@ from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.load import Loaded, load
 from ptm_jax.objectives import autoregressive, masked, replaced_token
+from tests import small_runs
 from tests.convert import cases
 
 
@@ -146,6 +150,10 @@ def test_what_does_not_fit_is_one_line(case, there, tmp_path, capsys):
 
 
 REFUSED = {
+    'xlnet_sequence': {
+        'attn_type': 'uni', 'bi_data': True, 'clamp_len': 8, 'd_head': 4,
+        'untie_r': False, 'summary_type': 'mean', 'summary_use_proj': False,
+        'summary_activation': 'relu'},
     'deberta_sequence': {
         'share_att_key': False, 'norm_rel_ebd': 'none',
         'position_biased_input': True, 'pos_att_type': 'c2p',
@@ -282,6 +290,29 @@ def test_an_electra_classifier_of_texts_has_a_gelu():
   with pytest.raises(ConfigError, match='pooler_activation=tanh, only gelu'):
     electra.from_model(run.objective.model, run.objective.vocabulary, 120,
                        wanted)
+
+
+def test_our_xlnet_is_the_published_one_if_its_fields_say_so():
+  settings = load_config(str(small_runs.ROOT / 'experiments/xlnet.py:tiny'))
+  bound_ = settings.objective.bind(
+      settings.model, Vocabulary(120), settings.data.raw_length)
+  params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32),
+                        meta.unbox(jax.eval_shape(
+                            bound_.init, jax.random.key(0))))
+  run = Loaded(settings, None, bound_, params, 7)
+  made = export.plan(run)
+  assert made.architecture == 'XLNetLMHeadModel' and not made.left
+  for part, field, value in [
+      ('model', 'relative_types', False), ('model', 'query_embedding', False),
+      ('model', 'output_bias', None), ('model', 'pooler_place', 'first'),
+      ('objective', 'closing', False)]:
+    other = copy.copy(bound_)
+    target = other
+    if part == 'model':
+      target = other.model = dataclasses.replace(bound_.model)
+    setattr(target, field, value)
+    with pytest.raises(ConfigError, match=f'xlnet: it has no {part}.{field}='):
+      export.plan(dataclasses.replace(run, objective=other), 'xlnet')
 
 
 def test_an_encoder_of_sentences_has_a_mean_and_no_head(tmp_path):

@@ -4,6 +4,7 @@ scores, losses, gradients, and bits that come back.
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from ptm_jax.convert import (export, importing, mapping, published, strips,
 from ptm_jax.convert.check import relative
 from ptm_jax.load import load
 from ptm_jax.models.relative import distance_rows
+from ptm_jax.models.sown import entering_states
 from tests.convert import cases
 
 pytestmark = pytest.mark.peers
@@ -82,6 +84,59 @@ def test_packed_rows_are_as_rows_of_their_own(name):
             for field, values in stack.items()}
   together = cases.forward(run, packed, cases.is_bare(name))
   assert relative(together[0], alone[real]) < CLOSE
+
+
+def test_two_streams_predict_in_an_order_as_published(tmp_path):
+  """The objective's own loss, of a batch that it made."""
+  import torch
+  peer = cases.publish('xlnet', tmp_path / 'published')
+  opened = published.open_folder(tmp_path / 'published')
+  objective = dataclasses.replace(opened.settings.objective, rate=.4).bind(
+      opened.settings.model, opened.objective.vocabulary, 10)
+  real = np.arange(10)[None] < np.array([[10], [7], [3]])
+  windows = {
+      'tokens': real * objective.vocabulary.text_id(
+          np.random.default_rng(0).integers(0, 5, real.shape)),
+      'segment_ids': real.astype(int), 'positions': real * np.arange(10)[None],
+      'flags': 0 * real, 'index': np.arange(3), 'epoch': np.zeros(3)}
+  batch = objective.corrupt_batch(jax.random.key(0), jax.tree.map(
+      np.int32, windows))
+  params = opened.params()
+
+  @jax.jit
+  def loss(trunk):
+    stack = objective.stack(batch)
+    hidden, sown = objective.trunk().apply(
+        {'params': trunk}, stack, mutable=['intermediates'])
+    term = objective.score({**params, 'trunk': trunk}, hidden, batch)['plm']
+    return term.sum / term.weight, [
+        *entering_states(sown['intermediates']['stack']), hidden]
+
+  (value, states), grads = jax.device_get(jax.value_and_grad(
+      loss, has_aux=True)(params['trunk']))
+  batch = jax.tree.map(torch.as_tensor, {
+      name: np.array(batch[name]) for name in (
+          'inputs', 'segment_ids', 'token_types', 'rank', 'predicted',
+          'targets', 'weights')})
+  rank, weights = batch['rank'], batch['weights']
+  found = peer(
+      batch['inputs'][:, :12], (batch['segment_ids'] > 0)[:, :12].long(),
+      token_type_ids=batch['token_types'][:, :12].long(),
+      perm_mask=((rank[:, None] > 0) & (rank[:, None] >= rank[..., None])
+                 ).float(),
+      target_mapping=torch.nn.functional.one_hot(
+          batch['predicted'].long(), 12).float(), output_hidden_states=True)
+  expected = (torch.nn.functional.cross_entropy(
+      found.logits.transpose(1, 2), batch['targets'].long(), reduction='none')
+              * weights).sum() / weights.sum()
+  assert value == pytest.approx(expected.item(), rel=LOSS)
+  assert len(found.hidden_states) == 2 * len(states)
+  rows = np.concatenate([batch['segment_ids'][:, :12] > 0, weights > 0], 1)
+  for place, one in enumerate(states):
+    both = torch.cat(found.hidden_states[2 * place:][:2], 1).detach().numpy()
+    assert relative(one[rows], both[rows]) < CLOSE
+  expected.backward()
+  compare_gradients(mapping.flatten({'trunk': grads}), opened.entries, peer)
 
 
 def test_far_distances_share_rows_as_published():

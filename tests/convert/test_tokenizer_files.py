@@ -13,7 +13,8 @@ from ptm_jax.data import train_tokenizer
 from ptm_jax.data.symbols import Symbols
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import DataError
-from ptm_jax.objectives import autoregressive, masked, span_corruption
+from ptm_jax.objectives import (autoregressive, masked, permutation,
+                                span_corruption)
 from tests.convert import lines
 from tests.data.samples import sentences
 
@@ -65,6 +66,20 @@ def test_special_tokens_stand_around_a_text(written):
   assert pair.type_ids == [0] * (len(one) + 2) + [1] * (len(other) + 1)
 
 
+def test_two_special_tokens_stand_behind_all_texts(written, tmp_path):
+  made, _ = written
+  tokenizer_files.write(made, tmp_path, ((), (6, 5)), 'left')
+  theirs = tokenizers.Tokenizer.from_file(str(tmp_path / 'tokenizer.json'))
+  one, other = made.encode('the array').tolist(), made.encode('type').tolist()
+  single, pair = theirs.encode('the array'), theirs.encode('the array', 'type')
+  assert single.ids == [*one, 6, 5]
+  assert single.type_ids == [0] * (len(one) + 1) + [2]
+  assert pair.ids == [*one, 6, *other, 6, 5]
+  assert pair.type_ids == [0] * (len(one) + 1) + [1] * (len(other) + 1) + [2]
+  said = json.loads((tmp_path / 'tokenizer_config.json').read_text())
+  assert said['padding_side'] == 'left'
+
+
 def test_what_was_written_is_ours_again(written):
   made, folder = written
   again = tokenizer_files.read(folder)
@@ -74,7 +89,8 @@ def test_what_was_written_is_ours_again(written):
 
 @pytest.mark.parametrize('objective, before, after', [
     (masked.Objective(), [5], [6]), (autoregressive.Objective(), [1], []),
-    (span_corruption.Objective(), [], [2])])
+    (span_corruption.Objective(), [], [2]),
+    (permutation.Objective(closing=True), [], [6, 5])])
 def test_the_template_is_what_the_trunk_reads(written, objective, before,
                                               after):
   made, _ = written

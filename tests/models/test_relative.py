@@ -1,4 +1,6 @@
-"""DeBERTa's attention by loops, its last layer by hand, and what they leak."""
+"""Transformer-XL's, XLNet's and DeBERTa's scores by loops, DeBERTa's last layer
+by hand, and what they leak.
+"""
 
 import dataclasses
 
@@ -11,9 +13,10 @@ from flax.core import meta
 from ptm_jax.errors import ConfigError
 from ptm_jax.leaks import Prover
 from ptm_jax.models.attention import Attention, Structure
-from ptm_jax.models.relative import DisentangledScores, distance_rows
+from ptm_jax.models.relative import (DisentangledScores, RelativeScores,
+                                     distance_rows)
 from ptm_jax.models.sown import entering_states
-from ptm_jax.models.transformer import Block
+from ptm_jax.models.transformer import Block, Trunk
 from tests.models.stacks import apply, model, side, trunk
 from tests.objectives.cases import MODEL, bound
 from tests.objectives.words import random_windows
@@ -47,6 +50,57 @@ def test_disentangled_scores_by_loops():
         expected = (query[0, i, head] @ of_keys[row(away), head]
                     + key[0, j, head] @ of_queries[row(-away), head])
         assert found[0, head, i, j] == pytest.approx(expected, abs=1e-4)
+
+
+def test_distances_and_types_by_loops():
+  rng = np.random.default_rng(0)
+  def draw(*shape):
+    return rng.normal(size=shape).astype(np.float32)
+  settings = model(positions='transformer_xl', relative_types=True,
+                   qkv_bias=False)
+  query, far = draw(1, 5, 2, 4), draw(8, 2, 4)
+  params = {'distance': {'kernel': far}, 'types': draw(2, 2, 4), **{
+      name: draw(2, 4) for name in ('content_bias', 'place_bias', 'type_bias')}}
+  # The last two tokens are another document's, whose places begin again.
+  places = np.array([[0, 1, 4, 0, 1]], np.int32)
+  kinds = np.array([[0, 0, 2, 1, 1]], np.int32)
+  for types in (kinds, kinds), None:
+    content, found = RelativeScores(settings).apply(
+        {'params': params}, query, places, places, types)
+    np.testing.assert_array_equal(content, query + params['content_bias'])
+    for head in range(2):
+      for i in range(5):
+        for j in range(5):
+          angles = (places[0, i] - places[0, j]) / 10_000 ** (np.arange(4) / 4)
+          wave = np.concatenate([np.sin(angles), np.cos(angles)])
+          expected = (query[0, i] + params['place_bias'])[head] @ (
+              wave @ far[:, head])
+          if types:
+            expected += (query[0, i] + params['type_bias'])[head] @ params[
+                'types'][int(kinds[0, i] != kinds[0, j]), head]
+          assert found[0, head, i, j] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize('num_segments', [1, 2])
+def test_queries_begin_as_a_vector_of_their_own(num_segments):
+  settings = model(query_embedding=True, norm_position='post',
+                   positions='transformer_xl')
+  stack = side(((8,),), 8)
+  # Of four or eight rows the last one is a query.
+  rows = 8 // num_segments
+  stack['visibility'] = np.ones((1, 8, rows - 1), bool)
+  if num_segments > 1:
+    stack['num_segments'] = num_segments
+  _, variables = Trunk(settings, 'two_stream', 13).init_with_output(
+      jax.random.key(0), stack, mutable=True)
+  params = meta.unbox(variables['params'])
+  found = entering_states(variables['intermediates']['stack'])[0].reshape(8, 8)
+  is_query = np.arange(8) % rows == rows - 1
+  vector = params['inputs']['query_embedding']
+  np.testing.assert_array_equal(found[is_query], np.tile(
+      vector, (num_segments, 1)))
+  np.testing.assert_array_equal(found[~is_query], params['token_embedding'][
+      'embedding'][stack['inputs'][0][~is_query]])
 
 
 def test_far_distances_share_logarithmic_buckets():

@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ptm_jax.leaks import Prover
 from ptm_jax.objectives import permutation, units
@@ -13,6 +14,9 @@ from tests.objectives.words import random_windows, show, window
 
 FIELDS = {'rate': 0.4}
 LEARNS = {'plm': 3.2}
+XLNET = dataclasses.replace(
+    MODEL, positions='transformer_xl', norm_position='post', qkv_bias=False,
+    output_bias=False, relative_types=True, query_embedding=True)
 
 
 def rebuild(one):
@@ -78,8 +82,36 @@ def test_spans_begin_words_and_blocks_come_in_order():
   assert np.asarray(ranks[:16:2]).tolist() != list(range(1, 9))
 
 
-def test_relative_positions_leak_nothing():
-  model = dataclasses.replace(MODEL, positions='transformer_xl')
-  shared = Prover(bound('permutation', model=model))
+def test_special_tokens_may_stand_behind_the_text(monkeypatch):
+  fix(monkeypatch, [0, 1, 0, 1, 0, 0, 0], [0, 1, 0, 2, 0, 0, 0])
+  objective = bound('permutation', length=5, model=XLNET, closing=True)
+  raw = window('a b c d a')
+  raw['segment_ids'] = np.array([1, 1, 2, 2, 0], np.int32)
+  one = objective.corrupt(jax.random.key(0), raw)
+  assert show(one['inputs'][:6]) == 'a b c d [SEP] [CLS]'
+  assert one['segment_ids'].tolist() == [1, 1, 2, 2, 2, 2, 0, 1, 2]
+  assert one['positions'].tolist() == [0, 1, 0, 1, 2, 3, 0, 1, 1]
+  assert one['token_types'].tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0]
+  assert show(one['targets']) == 'b d' and one['weights'].tolist() == [1, 1]
+  arranged = objective.arrange(None, raw)
+  assert arranged['candidates'].tolist() == [True] * 4 + [False] * 3
+
+
+def test_a_way_asks_for_the_same_tokens_wherever_special_ones_stand():
+  raw = window('a b c d')
+  rank, factor = np.array([0, 2, 1, 0]), np.array([0, 1, 1, 0], np.float32)
+  for closing in False, True:
+    way = bound('permutation', length=4, closing=closing).ways()['any_order']
+    example, about = way.example(raw, rank, factor)
+    asked = np.asarray(example['weights']) > 0
+    assert show(example['targets'][asked]) == 'b c'
+    assert about['plm'][asked].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize('model, fields', [
+    (dataclasses.replace(MODEL, positions='transformer_xl'), {}),
+    (XLNET, dict(closing=True, num_segments=2))])
+def test_relative_positions_leak_nothing(model, fields):
+  shared = Prover(bound('permutation', model=model, **fields))
   (one,) = shared.derivative(shared.corrupt(random_windows(2, 12, 2, 2)))
   assert not one.leaks and one.checked and one.blind < 0.05, one
