@@ -17,6 +17,7 @@ from ptm_jax.finetune_config import NO_PREFIX, PROBES, Settings
 from ptm_jax.finetune_data import chosen, prepare
 from ptm_jax.finetune_probe import probe
 from ptm_jax.finetune_trials import Trials
+from ptm_jax.generation import decoding
 from ptm_jax.load import load
 from ptm_jax.statistics import estimate
 from ptm_jax.tasks import as_text, prompt
@@ -57,6 +58,7 @@ def finetune(checkpoint, settings, path, say=print):
   run = load(checkpoint)
   if settings.prompt:
     task = Prompted(task, question, way_of(run.objective))
+  run, task = _writing(run, task, settings)
   form = run.objective.model.form
   if settings.way == 'prefix' and form in NO_PREFIX:
     raise ConfigError(f'--way=prefix does not fit model.form={form}: use full '
@@ -114,6 +116,7 @@ def evaluate(checkpoint, data_dir='', say=print):
         enumerate(facts['prompt_text'].split('\n'), 1), settings.prompt)
     question.check(examples.test, examples.labels)
     task = Prompted(task, question, way_of(run.objective))
+  run, task = _writing(run, task, settings)
   data = prepare(task, examples, run, checkpoint, settings, say)
   if serialize.to_json(data.labels) != facts['labels']:
     raise DataError(f'--data_dir={settings.data_dir} has the labels '
@@ -143,6 +146,15 @@ def _read_alone(settings):
 def _task(settings):
   names = settings.task.split(',')
   return Mixture(names) if names[1:] else find('tasks', names[0])()
+
+
+def _writing(run, task, settings):
+  """Run and task where the trunk writes the answers; else as they are."""
+  if not task.written:
+    return run, task
+  run = dataclasses.replace(run, objective=run.objective.ending())
+  decoding.Decoder(run)  # refused before anything is written
+  return run, task.of(run.objective, settings.answer_length)
 
 
 def _trained(run, checkpoint, data, settings, path, watched, say):
@@ -181,7 +193,8 @@ def _refuse_another(path, asked):
   if before is None:
     raise ConfigError(f'{path} holds a run of another kind: use another '
                       '--workdir')
-  before = {'prompt': '', **before}  # which it had not always
+  before = {**{field.name: field.default  # which it had not always
+               for field in dataclasses.fields(Settings)}, **before}
   changed = [f'{name} was {before.get(name)!r}, is {value!r}'
              for name, value in asked.items() if before.get(name) != value]
   if changed:

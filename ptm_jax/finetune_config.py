@@ -9,6 +9,7 @@ from ptm_jax.find import find
 PROBES = ('probe', 'mlp_probe')
 WAYS = ('full', 'lora', 'prefix', *PROBES)
 PROMPTED = ('full', 'lora')  # ways that a prompt can be trained in
+WRITTEN = PROMPTED  # and those of answers that are written
 POOLING = ('mean', 'first', 'last', 'pooler')
 NO_PREFIX = ('two_tower', 'embedding')  # forms that read no vectors
 
@@ -41,6 +42,8 @@ class Settings:
     layer_warmup: by how many times `warmup` each layer further down warms up
       longer; 0 is one warm-up for all.
     lora_rank, prefix_length: of these ways.
+    answer_length: tokens of what is written at most, where a task's answers are
+      texts; they are part of `max_length`.
     prompt: name of a prompt's file, see `tasks.prompt`; 'default' is the
       task's own; '' has a new head instead.
     from_scratch: whether the trunk starts untrained.
@@ -66,6 +69,7 @@ class Settings:
   layer_warmup: float = 0.0
   lora_rank: int = 8
   prefix_length: int = 16
+  answer_length: int = 32
   prompt: str = ''
   from_scratch: bool = False
   drop_leaked: bool = False
@@ -76,7 +80,8 @@ class Settings:
     checks.declared(self)
     checks.choices(self, 'finetune', {'way': WAYS, 'pooling': POOLING})
     checks.positive(self, '', 'seeds', 'epochs', 'batch_size', 'learning_rate',
-                    'layer_decay', 'lora_rank', 'prefix_length')
+                    'layer_decay', 'lora_rank', 'prefix_length',
+                    'answer_length')
     checks.at_least(self, 'finetune', 8, 'max_length')
     checks.at_least(self, 'finetune', 0, 'max_train', 'max_test',
                     'weight_decay', 'layer_warmup')
@@ -88,6 +93,19 @@ class Settings:
       raise ConfigError('--prompt asks one task, and the way is '
                         f'{" or ".join(PROMPTED)}')
     for name in self.task.split(','):
-      if not hasattr(find('tasks', name), 'fine_tuned'):
+      task = find('tasks', name)
+      if not hasattr(task, 'fine_tuned'):
         raise ConfigError(f'--task={name} is scored as it is, with the verb '
                           'evaluate, and not fine-tuned')
+      if task.written:
+        self._check_written(name)
+
+  def _check_written(self, name):
+    if self.way not in WRITTEN or self.prompt or ',' in self.task:
+      raise ConfigError(f'--task={name}: its answers are written, by one task '
+                        f'alone, without a prompt, and the way is '
+                        f'{" or ".join(WRITTEN)}')
+    if self.answer_length > self.max_length - 16:
+      raise ConfigError(
+          f'--answer_length={self.answer_length} leaves less than 16 of the '
+          f'--max_length={self.max_length} tokens for what is read')

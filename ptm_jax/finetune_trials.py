@@ -16,6 +16,7 @@ from ptm_jax.config import Optimizer
 from ptm_jax.errors import Stopped
 from ptm_jax.finetune_step import (Recipe, fresh, make_init, make_step, merged,
                                    outputs, text_offset, trained)
+from ptm_jax.finetune_writing import Scribe
 from ptm_jax.objectives import ways
 from ptm_jax.progress import Progress
 from ptm_jax.rng import stream
@@ -51,6 +52,7 @@ class Trials:
                   weight_decay=settings.weight_decay, b2=0.999, eps=1e-6,
                   warmup_steps=round(settings.warmup * num_steps)), num_steps)
     self.offset = text_offset(run.objective)
+    self.scribe = Scribe(run, data.task) if data.task.written else None
     way = data.task.scored
     self.heads = [name for name in ways.networks_read(way, run.params)
                   if name != 'trunk'] if way else []
@@ -83,8 +85,7 @@ class Trials:
               'checkpoint': str(checkpoint),
               **dataclasses.asdict(self.settings), 'seed': seed,
               'labels': list(self.data.labels),
-              **({'prompt_text': self.data.task.asked.text}
-                 if self.data.task.scored else {}),
+              **self.data.task.recorded(),
               'trunk_step': self.run.step, 'parameters': shapes,
               'networks': sorted(self.run.params)}}))
 
@@ -196,7 +197,7 @@ class Trials:
   def scored(self, state, seconds):
     """One entry of `results.json` per seed; writes each seed's own, and its
     predictions."""
-    found = self.logits(state['params'])
+    found = self.answers(state['params'])
     entries = []
     for trial, (seed, place) in enumerate(zip(self.seeds, self.places)):
       predictions, scores = self.data.scored(
@@ -218,7 +219,7 @@ class Trials:
     params = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], {
         name: self.run.params.get(name, {})
         for name in (*self.heads, 'trunk', 'task')})
-    return self.data.scored([one[0] for one in self.logits(params)])[1]
+    return self.data.scored([one[0] for one in self.answers(params)])[1]
 
   def cost(self):
     """What one seed's training takes, by the clocks of any run."""
@@ -238,6 +239,14 @@ class Trials:
         'flops': epochs * sum(each[length] for length, _ in plan),
         'parameters': sum(leaf.size for leaf in jax.tree.leaves(
             trained(self.recipe, params)))}
+
+  def answers(self, params):
+    """Of each test row what `base.FineTuned.predict` takes, of all trials."""
+    if not self.scribe:
+      return self.logits(params)
+    return list(zip(*[self.scribe.texts(
+        one, self.data.test, self.settings.batch_size)
+                      for one in self._split(params)], strict=True))
 
   def logits(self, params):
     """Of each test row, float32 `[trials, ...]`, without its padding."""

@@ -126,6 +126,8 @@ def load(path, step=None):
       params[folder.EXTRA] = folder.shapes_of_extra(objective)
     params = {name: one for name, one in params.items()
               if name in facts['networks']}
+  if facts and facts.get('writes_end'):
+    objective = objective.ending()
   params.update(_task_parameters(path))
   keeper = Checkpoints(path / 'checkpoints', settings.checkpoints.keep)
   try:

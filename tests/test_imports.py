@@ -21,7 +21,7 @@ LEVELS = (
      'posteriors', 'generation', 'convert'),
     ('assemble', 'transfer', 'questions', 'finetune_lora', 'floors',
      'statistics', 'report', 'inherit', 'finetune_step', 'finetune_data', 'finetune_trials',
-     'finetune_probe'),
+     'finetune_probe', 'finetune_writing'),
     ('loop',),
     ('train',),
     ('compare', 'presets', 'replay', 'resume_proof', 'measure',

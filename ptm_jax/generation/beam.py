@@ -83,11 +83,12 @@ class Searcher:
     windows = encode_windows(self._run.tokenizer, prompts, length)
     return self.search(self.decoder.prompt(windows), max_tokens)
 
-  def search(self, stack, max_tokens):
-    """As `write`, behind a stack that `Decoder.prompt` describes."""
+  def search(self, stack, max_tokens, params=None):
+    """As `write`, behind a stack that `Decoder.prompt` describes; with other
+    parameters than the run's if some are given."""
     self.decoder.check(stack, max_tokens)
     return jax.tree.map(np.asarray, self._write(
-        self._run.params, stack, max_tokens=max_tokens))
+        params or self._run.params, stack, max_tokens=max_tokens))
 
   @functools.partial(jax.jit, static_argnames=('self', 'max_tokens'))
   def _write(self, params, stack, max_tokens):

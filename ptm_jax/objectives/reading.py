@@ -1,5 +1,7 @@
 """How an objective runs its trunk, on what it made and on uncorrupted text."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 
@@ -57,6 +59,13 @@ class Reader:
     """How it scores a text: `{name: ways.Way}`, the one to take first; of an
     objective that says nothing of a text's tokens, none."""
     return {}
+
+  def ending(self):
+    """The same of a trunk that has learnt to end with `</s>` what it writes.
+    """
+    found = copy.copy(self)
+    found.writes_end = True
+    return found
 
   def attention(self, params, windows):
     """Self-attention weights of uncorrupted windows.

@@ -67,12 +67,14 @@ class Rewriting(base.BaseObjective):
     return read(arrange.plain(window), self.vocabulary.eos_id)
 
 
-def ways_of(objective):
-  """How an objective scores a text that has a `continuation`."""
+def ways_of(objective, continued=None):
+  """How an objective scores a text that has a `continuation`, its own one or
+  `continued`, which takes and gives the same."""
+  continued = continued or objective.continuation
 
   def asked(window, rank, factor):
     hidden = rank > 0
-    encoder, decoder, before = objective.continuation(
+    encoder, decoder, before = continued(
         window['tokens'], window['segment_ids'], hidden)
     index = jnp.arange(decoder[0].shape[0]) - before
     index = jnp.where(index >= 0, index + jnp.argmax(hidden), -1)

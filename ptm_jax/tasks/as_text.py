@@ -7,9 +7,12 @@ lines, for a decoder; what was written by `generate` is scored here.
 
 import pathlib
 
+import numpy as np
+
 from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.tasks import rows
 
+_END = ' answer:'
 _NAMES = {1: ('text',), 2: ('first', 'second')}
 
 
@@ -66,7 +69,17 @@ def source(task, example):
   """What is read: the task's name and the texts, in one line."""
   parts = [f'{name}: {text}' for name, text in zip(
       _NAMES[len(example.texts)], example.texts, strict=True)]
-  return _line(f'{task.name_of(example)} {" ".join(parts)} answer:')
+  return _line(f'{task.name_of(example)} {" ".join(parts)}{_END}')
+
+
+def in_tokens(task, example, tokenizer, room):
+  """`source` in at most `room` tokens, int32 `[n]`, and whether the text was
+  cut, before its end."""
+  ids = tokenizer.encode(source(task, example))
+  if len(ids) <= room:
+    return ids, False
+  end = tokenizer.encode(_END)
+  return np.concatenate([ids[:room - len(end)], end]), True
 
 
 def target(task, example, labels):

@@ -100,6 +100,7 @@ class FineTuned(config.Component):
     labels: names of the answers in the order of their numbers; None takes
       those of the training data, sorted.
     metrics: names of what is scored, the main one first.
+    written: whether the answer is a text that the trunk writes.
     embedded: whether it makes its own data; `read` is then given ''.
     prompt: as a file of `tasks.prompt` holds it; '' has none of its own.
 
@@ -114,6 +115,7 @@ class FineTuned(config.Component):
   layouts: ClassVar[tuple[Layout, ...]] = ()
   labels: ClassVar[tuple[str, ...] | None] = None
   metrics: ClassVar[tuple[str, ...]] = ('accuracy',)
+  written: ClassVar[bool] = False
   embedded: ClassVar[bool] = False
   prompt: ClassVar[str] = ''
   per_token: ClassVar[bool] = False
@@ -193,6 +195,10 @@ class FineTuned(config.Component):
     del example
     return self.name
 
+  def recorded(self):
+    """What a fine-tuned run's `config.json` keeps of the task, a dict."""
+    return {}
+
   def group(self, example):
     """Examples of which as many may be used as of another group."""
     del example
@@ -206,13 +212,7 @@ class FineTuned(config.Component):
     return name_of(self)[1]
 
   def read(self, data_dir):
-    """Reads the published files.
-
-    Args:
-      data_dir: folder in the published layout.
-
-    Returns:
-      `Examples`.
+    """`Examples` of the published files in a folder.
 
     Raises:
       DataError: files are missing or malformed; one line with file and line.

@@ -67,6 +67,9 @@ class Prompted(classification.Classification):
         end - begin for row in found for begin, end in row.asked)])
     return found
 
+  def recorded(self):
+    return {'prompt_text': self.asked.text}
+
   def answers(self, scores):
     """Log-probabilities of labels, float32 `[batch, labels]`, of the words',
     `[batch, alternatives]`."""

@@ -5,6 +5,7 @@ summaries; all are given, since what was written for a line is not known here.
 """
 
 from ptm_jax.errors import ConfigError, DataError
+from ptm_jax.tasks import scores
 
 ROUGE = ('rouge1', 'rouge2', 'rougeLsum')
 
@@ -14,8 +15,7 @@ def score(found, references):
 
   BLEU is Post's (2018, arXiv:1804.08771). ROUGE is Lin's (2004): F1 of single
   words, of pairs of words and of the longest common subsequence, a mean over
-  lines, of stemmed English words; rouge-score drops all but Latin letters and
-  digits, so that it is 0 for other scripts.
+  lines; see `scores.of_summaries`.
 
   Args:
     found, references: lists of strings, line i of the one for line i of the
@@ -32,16 +32,12 @@ def score(found, references):
   """
   check()
   check_lines(found, references)
-  from rouge_score.rouge_scorer import RougeScorer
   from sacrebleu.metrics import BLEU, CHRF
   bleu = BLEU()
-  scorer = RougeScorer(ROUGE, use_stemmer=True)
-  lines = [scorer.score(reference, text)
-           for text, reference in zip(found, references, strict=True)]
   return {'bleu': bleu.corpus_score(found, [references]).score,
           'chrf': CHRF().corpus_score(found, [references]).score,
-          **{name: 100 * sum(line[name].fmeasure for line in lines) / len(lines)
-             for name in ROUGE},
+          **{name: 100 * value for name, value
+             in scores.of_summaries(ROUGE, references, found).items()},
           'signature': str(bleu.get_signature())}
 
 

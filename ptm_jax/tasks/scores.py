@@ -144,6 +144,23 @@ def of_answers(names, answers, found):
           for name in names}
 
 
+def of_summaries(names, answers, found):
+  """'rouge1', 'rouge2', 'rougeL' ... as rouge-score defines them: F1, a mean
+  over texts, of stemmed English words. All but Latin letters and digits is
+  dropped, so that it is 0 for other scripts.
+
+  Args:
+    names: of the scores.
+    answers, found: lists of strings, those that are right and those written.
+  """
+  scorer = _library('rouge_score.rouge_scorer').RougeScorer(
+      list(names), use_stemmer=True)
+  each = [scorer.score(right, text)
+          for right, text in zip(answers, found, strict=True)]
+  return {name: float(np.mean([one[name].fmeasure for one in each]))
+          for name in names}
+
+
 def _is_punctuation(character):
   """Of ASCII, as SQuAD's script has it, or of any other script."""
   return (character in string.punctuation

@@ -24,6 +24,8 @@ _HELP = {
     'layer_warmup': 'how much longer each layer further down warms up',
     'lora_rank': "of LoRA's matrices",
     'prefix_length': 'vectors in front of the text, way prefix',
+    'answer_length': 'tokens of an answer that is written, as a summary, at '
+                     'most, of the max_length',
     'prompt': 'file of a prompt, which the heads of pre-training answer (see '
               "`evaluate --help`); default: the task's own",
     'from_scratch': 'start from an untrained trunk, for comparison',

@@ -47,6 +47,39 @@ def test_answers_that_are_pieces_of_a_text_or_none(tmp_path, capsys):
   assert 'exact_match: 1.0000' in capsys.readouterr().out
 
 
+def test_summaries_are_written_and_scored(tmp_path, capsys):
+  assert command('summarisation', f'--write_text={tmp_path}') == 0
+  sources, targets = (lines(tmp_path / f'test.{side}.txt')
+                      for side in ('source', 'target'))
+  assert len(sources) == len(targets) == 10
+  assert sources[4].startswith('summarisation text: Café Müller schließt')
+  assert targets[8] == (
+      'A parcel with a wool hat arrived in Sill twenty three years late.')
+  capsys.readouterr()
+  found = tmp_path / 'found.txt'
+  # 3 of 4 and of 13 words of one line, 1 of 3 and of 12 pairs, and in order 2.
+  found.write_text('\n' * 8 + 'arrived late A parcel\n\n')
+  assert command('summarisation', f'--score_text={found}') == 0
+  said = capsys.readouterr().out
+  assert f'rouge1: {(8 / 17) / 10:.4f}' in said
+  assert f'rouge2: {(2 / 15) / 10:.4f}' in said
+  assert f'rougeL: {(4 / 17) / 10:.4f}' in said
+
+
+@pytest.mark.parametrize('rows,said', [
+    ('{"document": "a"}', 'train.jsonl line 1 has no columns document and '
+     'summary or article and highlights or text and summary, found document'),
+    ('{"article": "a", "highlights": "b"}\n{"article": "a", "highlights": ""}',
+     "train.jsonl line 2: 'highlights' is '', not a text")])
+def test_summaries_that_are_malformed_name_their_line(
+    rows, said, tmp_path, capsys):
+  (tmp_path / 'train.jsonl').write_text(rows)
+  (tmp_path / 'validation.jsonl').write_text('{"text": "a", "summary": "b"}')
+  assert main(['finetune', '--task=summarisation', f'--data_dir={tmp_path}',
+               f'--write_text={tmp_path / "out"}']) == 3
+  assert said in capsys.readouterr().err and not (tmp_path / 'out').exists()
+
+
 @pytest.mark.parametrize('task', ['wnut17', 'c3'])
 def test_what_is_no_text_is_refused(task, tmp_path, capsys):
   (tmp_path / 'wnut17train.conll').write_text('a\tO\n')
