@@ -37,6 +37,9 @@ class Model:
     distance_buckets: rows of a 'disentangled_v2' table for the distances to
       one side, half of them exact and half logarithmic; 0 means one for each
       distance up to `max_length`.
+    convolution_width: tokens that DeBERTa v2's convolution beside the first
+      layer reads, its own in the middle (`models.convolution`); 0 means none.
+    convolution_activation: behind it, 'tanh' or 'gelu'.
     attention_window: tokens up to and including its own that a causal query
       sees in the layers with a window; None means all.
     window_every: of so many layers the last has the window; 1 means all.
@@ -92,6 +95,8 @@ class Model:
   position_offset: int = 0
   rotary_base: float = 10_000.0
   distance_buckets: int = 0
+  convolution_width: int = 0
+  convolution_activation: str = 'tanh'
   attention_window: int | None = None
   window_every: int = 1
   num_token_types: int = 0
@@ -132,6 +137,7 @@ class Model:
                     'disentangled_v2', 'none'),
       'pooler_place': ('first', 'last'),
       'pooler_activation': ('tanh', 'gelu'),
+      'convolution_activation': ('tanh', 'gelu'),
       'dtype': ('float32', 'bfloat16'),
       'param_dtype': ('float32', 'bfloat16'),
   }
@@ -184,6 +190,14 @@ class Model:
       raise ConfigError(
           f'model.window_every={self.window_every} is for layers that differ: '
           'not with share_layers or scan_layers')
+    if self.convolution_width and (
+        self.convolution_width % 2 == 0 or self.convolution_width < 0
+        or self.norm_position != 'post' or self.share_layers
+        or self.scan_layers):
+      raise ConfigError(
+          f'model.convolution_width={self.convolution_width} must be odd, and '
+          'is for norm_position=post and layers that differ: not with '
+          'share_layers or scan_layers')
     if self.num_token_types < 0:
       raise ConfigError(f'model.num_token_types={self.num_token_types} is '
                         'negative; 0 means none')
@@ -245,6 +259,9 @@ class Model:
     if self.query_embedding and self.form != 'two_stream':
       raise ConfigError('model.query_embedding is for model.form=two_stream, '
                         f'not {self.form}')
+    if self.convolution_width and self.form != 'encoder':
+      raise ConfigError('model.convolution_width is for model.form=encoder, '
+                        f'not {self.form}: it reads both neighbours')
     if self.form == 'two_tower' and (self.width % 2 or self.num_heads % 2):
       raise ConfigError(
           f'model.width={self.width} and num_heads={self.num_heads} must be '

@@ -8,9 +8,11 @@ class there has its head.
 from ptm_jax.convert import bert
 from ptm_jax.convert.family import (Architecture, BaseFamily, Field,
                                     task_heads)
+from ptm_jax.convert.mapping import Axes
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import masked
 
+_CONVOLUTION = 'deberta.encoder.conv.'
 _SELF = 'deberta.encoder.layer.{}.attention.self.'
 # The class has two heads, and `legacy` in `config.json` says which.
 _MASKED = 'DebertaV2ForMaskedLM'
@@ -20,7 +22,7 @@ _SAME = {'relative_attention': (True, False),
          'position_biased_input': (False, True),
          'share_att_key': (True, False),
          'norm_rel_ebd': ('layer_norm', 'none'),
-         'conv_kernel_size': (0, 0)}
+         'conv_groups': (1, 1)}
 _TERMS = 'p2c', 'c2p'
 
 
@@ -35,7 +37,10 @@ class Family(BaseFamily):
       Field('layer_norm_eps', 'norm_epsilon', 1e-7),
       Field('embedding_size', 'embedding_width', None),
       Field('pooler_hidden_act', 'pooler_activation', 'gelu',
-            {'gelu': 'gelu', 'tanh': 'tanh'}))
+            {'gelu': 'gelu', 'tanh': 'tanh'}),
+      Field('conv_kernel_size', 'convolution_width', 0),
+      Field('conv_act', 'convolution_activation', 'tanh',
+            {'tanh': 'tanh', 'gelu': 'gelu'}))
   fixed = dict(norm_position='post', embedding_norm=True,
                positions='disentangled_v2')
   handled = ('distance_buckets',)
@@ -46,6 +51,10 @@ class Family(BaseFamily):
       'trunk/distance_norm': 'deberta.encoder.LayerNorm',
       **{f'trunk/stack/layer_{{}}/attention/{part}': f'{_SELF}{part}_proj'
          for part in ('query', 'key', 'value')},
+      'trunk/stack/layer_{}/convolution/kernel': Axes(
+          _CONVOLUTION + 'conv.weight', ('embed_out', 'embed', 'offsets')),
+      'trunk/stack/layer_{}/convolution/bias': _CONVOLUTION + 'conv.bias',
+      'trunk/stack/layer_{}/convolution_norm': _CONVOLUTION + 'LayerNorm',
   }
   prefix = 'deberta.'
   ignored = r'\.position_ids$'

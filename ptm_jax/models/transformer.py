@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from ptm_jax.models import memory
 from ptm_jax.models import positions as position_kinds
 from ptm_jax.models.attention import Attention, Structure
+from ptm_jax.models.convolution import Convolution
 from ptm_jax.models.experts import Experts
 from ptm_jax.models.layers import (MLP, Dense, Norm, dropout, normal,
                                    param_init)
@@ -32,12 +33,13 @@ class Embedding(nn.Module):
 
 class Block(nn.Module):
   """One layer: self attention, cross attention if asked, feed-forward or
-  experts."""
+  experts, and a convolution beside all of it if asked."""
 
   model: object
   cross: bool = False
   experts: bool = False
   window: int | None = None
+  convolution: bool = False
 
   @nn.compact
   def __call__(self, x, index, shared):
@@ -55,8 +57,8 @@ class Block(nn.Module):
     Returns:
       `[batch, length, width]` and None, as `nn.scan` wants it.
     """
-    model = self.model
-    self.sow('intermediates', 'entering', x)
+    model, entering = self.model, x
+    self.sow('intermediates', 'entering', entering)
     keys = shared.get('keys')
     keys = None if keys is None else stream(keys, 'layer', index)
 
@@ -93,8 +95,11 @@ class Block(nn.Module):
     if self.experts:
       return sublayer('mlp', lambda x, read: Experts(model, name='mlp')(
           read(x), structure, own('router')), x), None
-    return sublayer('mlp', lambda x, read: MLP(model, name='mlp')(
-        read(x)), x), None
+    x = sublayer('mlp', lambda x, read: MLP(model, name='mlp')(read(x)), x)
+    if self.convolution:
+      x = sublayer('convolution', lambda *_: Convolution(
+          model, name='convolution')(entering, structure), x)
+    return x, None
 
 
 class Stack(nn.Module):
@@ -125,6 +130,7 @@ class Stack(nn.Module):
         experts = bool(model.num_experts and index % 2)
         last = (index + 1) % model.window_every == 0
         x, _ = block(model, self.cross, experts, window if last else None,
+                     bool(model.convolution_width and not index),
                      name=f'layer_{index}')(x, jnp.int32(index), shared)
     if model.norm_position == 'pre':
       x = Norm(model, name='final_norm')(x)

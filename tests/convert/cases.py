@@ -77,6 +77,8 @@ CASES = {
     'deberta_untied': ('DebertaV2ForMaskedLM', 'DebertaV2Config', dict(
         _DEBERTA, tie_word_embeddings=False, type_vocab_size=2,
         position_buckets=-1, max_relative_positions=3)),
+    'deberta_convolution': ('DebertaV2ForMaskedLM', 'DebertaV2Config', dict(
+        _DEBERTA, conv_kernel_size=3, conv_act='gelu')),
     'deberta_not_legacy': ('DebertaV2ForMaskedLM', 'DebertaV2Config', dict(
         _DEBERTA, legacy=False)),
     'deberta_bare': ('DebertaV2Model', 'DebertaV2Config', _DEBERTA),
@@ -120,8 +122,8 @@ UNUSED = dict.fromkeys(('bert_untied', 'deberta_untied'),
                        {'cls.predictions.bias'})
 # What the tests without transformers read; the others differ in little.
 COMMITTED = ('gpt2', 'bert_pretraining', 'roberta', 'electra', 'albert',
-             'mpnet', 'deberta_sequence', 'deberta_not_legacy', 'xlnet',
-             'xlnet_sequence', 'llama', 'gpt_neo', 'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
+             'mpnet', 'deberta_sequence', 'deberta_not_legacy',
+             'deberta_convolution', 'xlnet', 'xlnet_sequence', 'llama', 'gpt_neo', 'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
 
 
 def is_bare(name):

@@ -157,7 +157,7 @@ REFUSED = {
     'deberta_sequence': {
         'share_att_key': False, 'norm_rel_ebd': 'none',
         'position_biased_input': True, 'pos_att_type': 'c2p',
-        'conv_kernel_size': 3, 'embedding_size': 8, 'position_buckets': 'x',
+        'conv_groups': 2, 'conv_act': 'mish', 'embedding_size': 8, 'position_buckets': 'x',
         'pooler_hidden_act': 'mish', 'relative_attention': False},
 }
 
