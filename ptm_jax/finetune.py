@@ -13,7 +13,7 @@ import time
 from ptm_jax import lock, processes, report, serialize, signals, workdir
 from ptm_jax.errors import CheckpointError, ConfigError, DataError
 from ptm_jax.find import find
-from ptm_jax.finetune_config import NO_PREFIX, PROBES, Settings
+from ptm_jax.finetune_config import NO_PREFIX, PREFIXED, PROBES, Settings
 from ptm_jax.finetune_data import chosen, prepare
 from ptm_jax.finetune_probe import probe
 from ptm_jax.finetune_trials import Trials
@@ -60,8 +60,8 @@ def finetune(checkpoint, settings, path, say=print):
     task = Prompted(task, question, way_of(run.objective))
   run, task = _writing(run, task, settings)
   form = run.objective.model.form
-  if settings.way == 'prefix' and form in NO_PREFIX:
-    raise ConfigError(f'--way=prefix does not fit model.form={form}: use full '
+  if settings.way in PREFIXED and form in NO_PREFIX:
+    raise ConfigError(f'--way={settings.way} does not fit model.form={form}: use full '
                       'or lora')
   data = prepare(task, examples, run, checkpoint, settings, say)
   with contextlib.ExitStack() as stack:

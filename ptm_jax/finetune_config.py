@@ -7,11 +7,12 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 
 PROBES = ('probe', 'mlp_probe')
-WAYS = ('full', 'lora', 'prefix', *PROBES)
+PREFIXED = ('prefix', 'layer_prefix')
+WAYS = ('full', 'lora', *PREFIXED, *PROBES)
 PROMPTED = ('full', 'lora')  # ways that a prompt can be trained in
 WRITTEN = PROMPTED  # and those of answers that are written
 POOLING = ('mean', 'first', 'last', 'pooler')
-NO_PREFIX = ('two_tower', 'embedding')  # forms that read no vectors
+NO_PREFIX = ('two_tower', 'embedding')  # forms without a prefix
 
 
 @dataclasses.dataclass

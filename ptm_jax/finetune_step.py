@@ -9,8 +9,11 @@ own), `opt_state` and `key`. The ways:
           the trunk's layers (Hu et al. 2021, arXiv:2106.09685); beyond the
           paper's attention kernels, those of the feed-forward too
   prefix  the head and vectors in front of the text, at the input alone
-          (Lester et al. 2021, arXiv:2104.08691; Li & Liang 2021,
-          arXiv:2101.00190, have some at every layer)
+          (Lester et al. 2021, arXiv:2104.08691)
+  layer_prefix  the head, and keys and values that every self attention reads
+          besides its own (Li & Liang 2021, arXiv:2101.00190, section 4.2);
+          they start as those of random tokens (section 7.4 has real words), and
+          are trained as they are, not by way of a network (section 4.3)
 """
 
 import dataclasses
@@ -26,6 +29,7 @@ from flax.core import meta
 from ptm_jax import finetune_lora as lora
 from ptm_jax import losses, optimizers
 from ptm_jax.config import Optimizer
+from ptm_jax.finetune_config import PREFIXED
 from ptm_jax.models.heads import state_at
 from ptm_jax.models.layers import activation
 from ptm_jax.objectives import ways
@@ -42,7 +46,7 @@ class Recipe:
     num_outputs: of the head.
     way, pooling, layer_decay, layer_warmup: see `finetune_config.Settings`.
     rank: of LoRA's matrices; they are added times 2.
-    prefix: vectors of the way `prefix`.
+    prefix: vectors of the way `prefix`, keys of `layer_prefix`.
     optimizer: `config.Optimizer`.
     num_steps: updates in all.
   """
@@ -98,19 +102,25 @@ def make_init(recipe):
           'bias': jnp.zeros(width)}}
     if recipe.way == 'lora':
       task['lora'] = lora.make(stream(key, 'lora'), trunk, recipe.rank)
-    if recipe.way == 'prefix':
-      table = trunk['token_embedding']['embedding']
-      ids = recipe.objective.vocabulary.text_id(jax.random.randint(
-          stream(key, 'prefix'), (recipe.prefix,), 0,
-          recipe.objective.vocabulary.num_text))
-      mask_id = recipe.objective.vocabulary.mask_id
-      task['prefix'] = table[ids] - table[mask_id][None]
+    if recipe.way in PREFIXED:
+      task['prefix'] = _new_prefix(recipe, stream(key, 'prefix'), trunk)
     params = {**(heads or {}), 'trunk': trunk, 'task': task}
     return {'step': jnp.zeros((), jnp.int32), 'params': params,
             'opt_state': _transform(recipe).init(trained(recipe, params)),
             'key': key}
 
   return init
+
+
+def _new_prefix(recipe, key, trunk):
+  """What random tokens would be, in the place of the prefix."""
+  vocabulary = recipe.objective.vocabulary
+  ids = vocabulary.text_id(jax.random.randint(
+      key, (recipe.prefix,), 0, vocabulary.num_text))
+  if recipe.way == 'layer_prefix':
+    return recipe.objective.kept({'trunk': trunk}, ids)
+  table = trunk['token_embedding']['embedding']
+  return table[ids] - table[vocabulary.mask_id][None]
 
 
 def make_step(recipe, offset):
@@ -216,8 +226,10 @@ def _states(recipe, offset, params, tokens, real, key):
     prefix = params['task']['prefix']
     vectors = jnp.zeros((rows, read, prefix.shape[-1])).at[
         :, offset:offset + count].set(prefix[None])
-  states, mask = objective.features(
-      {'trunk': _adapted(recipe, params)}, windows, keys, vectors)
+  read = {'trunk': _adapted(recipe, params)}
+  if recipe.way == 'layer_prefix':
+    read['prefix'] = params['task']['prefix']
+  states, mask = objective.features(read, windows, keys, vectors)
   return states.astype(jnp.float32), mask
 
 

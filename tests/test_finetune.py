@@ -119,7 +119,8 @@ class StopAt:
 
 
 @pytest.mark.parametrize(
-    'way', ['full', pytest.param('lora', marks=pytest.mark.slow)])
+    'way', ['full', *(pytest.param(way, marks=pytest.mark.slow)
+                      for way in ('lora', 'layer_prefix'))])
 def test_a_stopped_run_ends_with_the_same_bits(
     way, tuned, trunk, data, tmp_path, monkeypatch):
   settings = Settings(data_dir=str(data), **{**QUICK, 'way': way})
@@ -302,7 +303,8 @@ def test_every_trunk_gives_what_a_head_needs(name):
   assert shape('cola', one, way='lora', pooling='last') == (2, 2)
   assert shape('squad', one) == (2, 8, 2)
   if objective.model.form not in finetune_config.NO_PREFIX:
-    assert shape('squad', one, way='prefix') == (2, 8, 2)
+    for way in finetune_config.PREFIXED:
+      assert shape('squad', one, way=way) == (2, 8, 2)
 
 
 @pytest.mark.parametrize('place', ['first', 'last'])

@@ -183,8 +183,12 @@ class Attention(nn.Module):
   The weights are sown as `weights` when `intermediates` are mutable; see
   `models.sown`.
 
+  A collection `prefix` may have `keys` and `values` `[n, kv heads, head_dim]`,
+  which every query sees besides.
+
   Reference: Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped
-  heads: Ainslie et al. 2023, arXiv:2305.13245.
+  heads: Ainslie et al. 2023, arXiv:2305.13245; prefixes: Li and Liang 2021,
+  arXiv:2101.00190, section 4.2.
   """
 
   model: object
@@ -250,6 +254,10 @@ class Attention(nn.Module):
       length = structure.key_segments.shape[1]
       key = _remember(self, 'keys', key, slots, length)
       value = _remember(self, 'values', value, slots, length)
+    if self.has_variable('prefix', 'keys'):
+      key, value = (_behind(self.get_variable('prefix', name), own)
+                    for name, own in (('keys', key), ('values', value)))
+      structure, bias = _with_prefix(structure, bias, query, key)
     if self.is_mutable_collection('intermediates'):
       self.sow('intermediates', 'weights',
                attention_weights(query, key, structure, bias, scale))
@@ -286,3 +294,23 @@ def _remember(module, name, new, slots, length):
   rows = jnp.arange(new.shape[0])[:, None]
   cache.value = cache.value.at[rows, slots].set(new)
   return cache.value
+
+
+def _behind(prefix, own):
+  """A prefix `[n, ...]` and behind it `[batch, key, ...]`, for all rows."""
+  rows = jnp.broadcast_to(prefix[None], (len(own), *prefix.shape))
+  return jnp.concatenate([rows.astype(own.dtype), own], 1)
+
+
+def _with_prefix(structure, bias, query, key):
+  """Structure and bias of keys that a prefix stands in front of."""
+  rows, queries = query.shape[:2]
+  if bias is not None:
+    count = key.shape[1] - bias.shape[-1]
+    bias = jnp.pad(bias, ((0, 0), (0, 0), (0, 0), (count, 0)))
+  own = structure.key_segments.shape[1]
+  mask = jnp.broadcast_to(dense_mask(structure, queries, own),
+                          (rows, queries, own))
+  real = structure.query_segments[:, :, None] > 0  # of padding nothing is read
+  seen = jnp.broadcast_to(real, (rows, queries, key.shape[1] - own))
+  return Structure(visibility=jnp.concatenate([seen, mask], 2)), bias

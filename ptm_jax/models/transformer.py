@@ -120,7 +120,8 @@ class Stack(nn.Module):
         x, _ = layer(x, jnp.int32(index), shared)
     elif model.scan_layers:
       scanned = nn.scan(
-          block, variable_axes={'params': 0, 'intermediates': 0, 'cache': 0},
+          block, variable_axes={'params': 0, 'intermediates': 0, 'cache': 0,
+                                'prefix': 0},
           split_rngs={'params': True}, in_axes=(0, nn.broadcast),
           length=self.depth, metadata_params={nn.PARTITION_NAME: 'layers'})
       x, _ = scanned(model, self.cross, window=window, name='layers')(

@@ -101,7 +101,8 @@ class Reader:
     """The trunk's states of uncorrupted windows.
 
     Args:
-      params: `params['trunk']` is used.
+      params: `params['trunk']` is used, and `params['prefix']` if there is
+        one, keys and values as `kept` gives them.
       windows: raw windows, each field `[batch, length]`; any length. A second
         text stands behind a `[SEP]`.
       keys: one key per example for dropout, or None.
@@ -116,6 +117,23 @@ class Reader:
     if offset is not None:
       stack['offset'] = offset
     return self._apply(params, stack, keys), stack['segment_ids'] > 0
+
+  def kept(self, params, tokens):
+    """Keys and values that tokens have in every layer.
+
+    Args:
+      params: `params['trunk']` is used.
+      tokens: int32 `[n]`.
+
+    Returns:
+      a tree as the trunk's, with `keys` and `values` `[n, kv heads, head_dim]`
+      of each self attention, scanned layers in front.
+    """
+    places = jnp.arange(len(tokens))[None]
+    stack = {'inputs': tokens[None], 'positions': places, 'slots': places,
+             'segment_ids': jnp.ones_like(places)}
+    _, found = self._apply(params, stack, None, mutable=['cache'])
+    return jax.tree.map(lambda leaf: jnp.squeeze(leaf, -4), found['cache'])
 
   def _stack_of_text(self, windows):
     """What `read` gives of every window; where tokens have types, those
@@ -133,6 +151,8 @@ class Reader:
   def _apply(self, params, stack, keys, **options):
     """The trunk on text alone: of an encoder-decoder, the encoder."""
     module, variables = self.trunk(), {'params': params['trunk']}
+    if 'prefix' in params:
+      variables['prefix'] = params['prefix']
     if isinstance(module, EncoderDecoder):
       stack = {f'encoder_{name}': value for name, value in stack.items()}
       return module.apply(variables, stack, keys, method='encode', **options)

@@ -9,7 +9,7 @@ _HELP = {
     'task': 'its name, or several to mix, as cola,sst2; see `list tasks`',
     'data_dir': "folder of the task's published files, of several as many with "
                 'commas; none for embedded ones',
-    'way': 'full, lora, prefix, or of a frozen trunk probe or mlp_probe',
+    'way': 'full, lora, prefix, layer_prefix, or of a frozen trunk probe or mlp_probe',
     'seeds': 'trials, with seeds 0, 1, ...',
     'epochs': 'passes over the training data',
     'batch_size': 'rows in an update',
@@ -23,7 +23,8 @@ _HELP = {
     'layer_decay': 'factor of the learning rate for each layer further down',
     'layer_warmup': 'how much longer each layer further down warms up',
     'lora_rank': "of LoRA's matrices",
-    'prefix_length': 'vectors in front of the text, way prefix',
+    'prefix_length': 'vectors in front of the text, of the ways prefix (at the '
+                     'input) and layer_prefix (at every layer)',
     'answer_length': 'tokens of an answer that is written, as a summary, at '
                      'most, of the max_length',
     'prompt': 'file of a prompt, which the heads of pre-training answer (see '
