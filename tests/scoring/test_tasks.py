@@ -15,6 +15,7 @@ from ptm_jax.scoring.scorer import Score, Scorer
 from ptm_jax.scoring.trunk import Trunk
 from ptm_jax.tasks import word_analogy
 from tests.scoring.runs import Letters, run_of
+from tests.tasks.test_published import FIXTURES
 
 
 class Told:
@@ -85,6 +86,24 @@ def test_language_modelling_counts_words_and_bytes(tmp_path):
   trunk.scorer = Scorer(run_of('masked'))
   assert 'pseudo_perplexity_per_word' in task.measure(
       trunk, task.read(tmp_path))
+
+
+def test_wikitext_in_the_published_layout():
+  task, trunk, texts = find('tasks', 'wikitext')(), Told(), []
+  trunk.scorer = Scorer(run_of('autoregressive'))
+  def stream(text):
+    texts.append(text)
+    return 300.0, 100
+  trunk.stream = stream
+  examples = task.read(FIXTURES / 'wikitext')
+  found = task.measure(trunk, examples)
+  # Of four empty lines an `<eos>` each; of the others 4, 21, 5 and 18 words.
+  assert len(examples) == 8 and found['words'] == 8 + 4 + 21 + 5 + 18
+  assert texts[0].startswith('\n= Harbour bell =\n\nThe harbour')
+  assert found['bytes'] == len(texts[0]) + 1 == 211  # 'ü' has two
+  assert found['perplexity_per_word'] == pytest.approx(math.exp(300 / 56))
+  assert found['bits_per_byte'] == pytest.approx(300 / math.log(2) / 211)
+  assert found['nats_per_token'] == 3.0
 
 
 class Tiles:
