@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ptm_jax.errors import DataError
 from ptm_jax.tasks import base, rows, scores
 
 
@@ -28,6 +29,9 @@ class Classification(base.FineTuned):
 
   def settled(self, train, test):
     labels = self.labels or tuple(sorted({one.label for one in train}))
+    for one in train if '' in labels else ():
+      if not one.label:
+        raise DataError(f'{one.where} has no label')
     sort = ('one of the published labels' if self.labels
             else 'a label of the training data')
     return (base.numbered(train, labels, sort),

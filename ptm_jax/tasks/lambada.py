@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from ptm_jax.data import files
+from ptm_jax.errors import DataError
 from ptm_jax.tasks import rows, zero_shot
 
 
@@ -35,6 +36,8 @@ class Task(zero_shot.ZeroShot):
       context, space, word = text.strip().rpartition(' ')
       if space:
         found.append(zero_shot.Example((context, word), None, where))
+    if not found:
+      raise DataError(f'{path} holds no passage of two words or more')
     return found
 
   def measure(self, trunk, examples):

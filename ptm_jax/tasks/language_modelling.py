@@ -2,6 +2,7 @@
 
 import math
 
+from ptm_jax.errors import DataError
 from ptm_jax.tasks import rows, zero_shot
 
 
@@ -28,6 +29,8 @@ class LanguageModelling(zero_shot.ZeroShot):
              for number, line in rows.lines(path)]
     if found and not found[-1].texts[0]:
       found.pop()  # behind the last newline
+    if not found:
+      raise DataError(f'{path} is empty')
     return found
 
   def measure(self, trunk, examples):

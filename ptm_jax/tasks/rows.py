@@ -140,10 +140,10 @@ def squad(name, numbered):
       for paragraph in article['paragraphs']:
         for question in paragraph['qas']:
           where = f'question {question["id"]}'
-          answers = [(one['text'], one['answer_start'])
+          answers = [(_is(str, one['text']), _is(int, one['answer_start']))
                      for one in question.get('answers', ())]
-          yield where, {'question': question['question'],
-                        'context': paragraph['context'],
+          yield where, {'question': _is(str, question['question']),
+                        'context': _is(str, paragraph['context']),
                         'answers': [] if question.get('is_impossible')
                         else answers}
   except (KeyError, TypeError) as error:
@@ -161,11 +161,18 @@ def dialogues(name, numbered):
       for number, one in enumerate(questions, 1):
         where = f'text {place} question {number}'
         yield where, {'context': '\n'.join(lines_),
-                      'question': one['question'],
-                      'choices': list(one['choice']), 'answer': one['answer']}
+                      'question': _is(str, one['question']),
+                      'choices': [_is(str, choice) for choice in one['choice']],
+                      'answer': one['answer']}
   except (KeyError, TypeError, ValueError) as error:
     raise DataError(f'{name} {where}: not in the form of C3: {error!r}'
                     ) from error
+
+
+def _is(kind, value):
+  if not isinstance(value, kind):
+    raise TypeError(f'{value!r:.60} is no {kind.__name__}')
+  return value
 
 
 def json_of(name, numbered):
@@ -212,8 +219,11 @@ def conll(separator=None, prefix=''):
 
 
 def cell(row, column, where):
-  """A row's column; raises DataError, naming what there is, without it."""
+  """A row's column; raises DataError where there is none, naming what there
+  is, or where it is null."""
   if column not in row:
     raise DataError(f'{where} has no column {column!r}, found '
                     f'{", ".join(map(str, row))[:200]}')
+  if row[column] is None:
+    raise DataError(f'{where}: {column!r} is null')
   return row[column]

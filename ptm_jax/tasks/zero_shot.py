@@ -90,6 +90,8 @@ class ZeroShot(config.Component):
         if files.kind_of(name.rpartition('!')[2]) == 'jsonl':
           found = True
           text = stream.read().decode('utf8', 'replace')
+          if not text.strip():
+            raise DataError(f'{name} holds no example')
           for number, row in rows.json_lines(
               name, enumerate(text.split('\n'), 1)):
             yield name, number, row

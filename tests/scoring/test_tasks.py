@@ -158,11 +158,22 @@ def test_vectors_come_in_the_order_of_the_texts_and_are_means():
     ('choice', '{"prompt": "p", "choices": ["a", "b"], "answer": 2}',
      'line 1: answer 2 is no number of a choice, 0 to 1'),
     ('lambada', '', 'has no lambada_test.jsonl or'),
+    ('blimp', '\n', 'a.jsonl holds no example'),
     ('ptb', '', 'has no ptb.test.txt')])
 def test_what_is_malformed_is_one_line_with_its_place(
     tmp_path, name, text, found):
   (tmp_path / 'a.jsonl').write_text(text)
   with pytest.raises(DataError, match=found.replace('.', r'\.')):
+    find('tasks', name)().read(tmp_path)
+
+
+@pytest.mark.parametrize('name,file,text,said', [
+    ('ptb', 'ptb.test.txt', '', 'is empty'),
+    ('lambada', 'lambada_test_plain_text.txt', 'one\n', 'no passage of two'),
+    ('lambada', 'lambada_test.jsonl', '{"text": null}', "'text' is null")])
+def test_what_is_empty_is_named(tmp_path, name, file, text, said):
+  (tmp_path / file).write_text(text)
+  with pytest.raises(DataError, match=f'{file}.* {said}'):
     find('tasks', name)().read(tmp_path)
 
 

@@ -98,6 +98,10 @@ def test_an_own_file_has_its_own_labels(tmp_path):
   with pytest.raises(DataError, match="test.tsv line 3: label 'ugly' is not a "
                      'label of the training data: bad, good'):
     find('tasks', 'own_classes')().read(tmp_path)
+  write(tmp_path, 'train.tsv', ['label\ttext_a', 'good\ta', '\tb'])
+  with pytest.raises(DataError, match='train.tsv line 3 has no label'):
+    find('tasks', 'own_classes')().read(tmp_path)
+  write(tmp_path, 'train.tsv', ['label\ttext_a', 'good\ta'])
   write(tmp_path, 'test.tsv', ['label\ttext', 'good\tc'])
   with pytest.raises(DataError, match="test.tsv line 2 has no column 'text_a', "
                      'found label, text'):

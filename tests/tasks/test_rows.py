@@ -64,6 +64,11 @@ def test_words_and_tags(tmp_path):
     ('{"a": 1}\n{\n', rows.json_lines, 'line 2 is not JSON'),
     ('[1]\n', rows.json_lines, 'line 1 is not a JSON object'),
     ('a\tO\nb\n', rows.conll('\t'), 'line 2 is not a word and a tag'),
+    ('{"data": [{"paragraphs": [{"context": "a", "qas": [{"id": 7, "question": '
+     '"b", "answers": [{"text": "a", "answer_start": "0"}]}]}]}]}', rows.squad,
+     "question 7: not in the form of SQuAD: .*'0' is no int"),
+    ('[[["a"], [{"question": "b", "choice": [3], "answer": 3}]]]',
+     rows.dialogues, 'text 1 question 1: not in the form of C3: .*3 is no str'),
 ])
 def test_a_bad_file_is_named_with_its_line(tmp_path, text, reader, said):
   with pytest.raises(DataError, match='file.tsv.*' + said):
