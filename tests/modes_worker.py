@@ -3,15 +3,18 @@
 Prints one JSON line per objective: the largest relative difference of each
 mode from one device, over 5 steps, in the terms' sums and weights and in the
 update that the gradients make (SGD, so that rounding is not amplified).
+'resumed' is compiled anew and goes through a checkpoint on disk.
 """
 
 import json
 import sys
+import tempfile
 
 import jax
 import numpy as np
 
 from ptm_jax import config
+from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.compile import compile_program
 from ptm_jax.data.corpora import python_docs
 from ptm_jax.find import find
@@ -38,8 +41,9 @@ def experiment(name, **compute):
       compute=config.Compute(**compute), num_steps=STEPS)
 
 
-def run(name, devices, trials=1, **compute):
-  """Sums, weights and updates of each step, of the first trial."""
+def run(name, devices, trials=1, stop=None, **compute):
+  """Sums, weights and updates of each step, of the first trial; before step
+  `stop` its state is written to disk and read back."""
   settings = experiment(name, **compute)
   objective = settings.objective.bind(
       settings.model, VOCABULARY, settings.data.raw_length)
@@ -49,6 +53,8 @@ def run(name, devices, trials=1, **compute):
                        [hparams] * trials)
   record = []
   for step in range(STEPS):
+    if step == stop:
+      state = _through_disk(program, step, state)
     # Documents of very different lengths: the masks are uneven on purpose.
     windows = random_windows(32, 16, 2, padding=0, seed=step)
     lengths = np.random.default_rng(step).integers(2, 17, 32)
@@ -63,6 +69,17 @@ def run(name, devices, trials=1, **compute):
               for key, value in _flat(program, state).items()}
     record.append((first['sums'], first['weights'], update))
   return record
+
+
+def _through_disk(program, step, state):
+  with tempfile.TemporaryDirectory() as folder:
+    keeper = Checkpoints(folder)
+    (one,) = program.split(state)
+    keeper.save(step, one, block=True)
+    del state, one
+    _, restored = keeper.restore(program.targets, step)
+    keeper.close()
+  return program.join([restored])
 
 
 def _flat(program, state):
@@ -99,7 +116,7 @@ def main():
         'micro_batches': run(name, devices[:1], micro_batches=4),
         'data and micro_batches': run(name, devices[:4], micro_batches=2),
         'trials': run(name, devices[:1], trials=2),
-        'again': run(name, devices[:1])}
+        'resumed': run(name, devices[:1], stop=2)}
     print(json.dumps({'objective': name, 'devices': len(devices), **{
         mode: difference(plain, record) for mode, record in modes.items()}}),
           flush=True)

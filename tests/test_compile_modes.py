@@ -1,4 +1,5 @@
-"""jit on one device = data parallel = fsdp = pmap = micro-batches = a trial.
+"""jit on one device = data parallel = fsdp = pmap = micro-batches = a trial,
+and a run that went through a checkpoint ends in the same bits.
 """
 
 import json
@@ -17,7 +18,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 @pytest.mark.slow
 @pytest.mark.parametrize('objective', names('objectives'))
 def test_modes_agree(objective):
-  """To 1e-5 relative over 5 steps with dropout; a repeat is bit-equal."""
+  """To 1e-5 relative over 5 steps with dropout; a resumed run is bit-equal."""
   env = dict(os.environ, XLA_FLAGS='--xla_force_host_platform_device_count=8',
              JAX_PLATFORMS='cpu', PYTHONPATH=str(ROOT))
   done = subprocess.run(
@@ -26,7 +27,7 @@ def test_modes_agree(objective):
   assert done.returncode == 0, done.stderr[-2000:]
   found = json.loads(done.stdout.splitlines()[-1])
   assert found.pop('objective') == objective and found.pop('devices') == 8
-  assert found.pop('again') == 0
+  assert found.pop('resumed') == 0
   assert set(found) >= {'data', 'fsdp', 'pmap', 'micro_batches', 'trials'}
   for mode, difference in found.items():
     assert difference < 1e-5, f'{mode}: {difference}'

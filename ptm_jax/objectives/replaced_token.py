@@ -66,6 +66,7 @@ class Objective(base.BaseObjective):
   first_stage: float = 0.0
 
   forms = ('encoder',)
+  floor_is = 'bounds'
   traced = ('rate', 'mask_share', 'discriminator_weight', 'temperature')
 
   def validate(self):

@@ -21,6 +21,8 @@ class Objective(detection.Detection):
   the usual. The paper goes on training RoBERTa; here any trunk may start.
   """
 
+  floor_is = 'bounds'
+
   def show(self, key, arranged, hidden):
     return noise.show_shuffled(key, arranged['tokens'], hidden), hidden
 

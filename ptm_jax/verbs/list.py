@@ -74,7 +74,8 @@ def described(name, summary):
   from ptm_jax.objectives import sum as sums
   kind = find.find('objectives', name)
   found = {'summary': summary, 'forms': list(kind.forms),
-           'floor': kind.floor is not base.BaseObjective.floor}
+           'floor': (None if kind.floor is base.BaseObjective.floor
+                     else kind.floor_is)}
   if sums.composes(kind):
     found['sum'] = [role for role in ('arranges', 'changes')
                     if getattr(kind, role)] or ['reads']
@@ -98,7 +99,7 @@ def markdown(rows, folder):
     papers = dict.fromkeys(re.findall(r'arXiv:(\d+\.\d+)', text))
     lines.append(f'| `{name}` | {", ".join(row["forms"])} | '
                  f'{", ".join(papers)} | {", ".join(used.get(name, []))} | '
-                 f'{"known" if row["floor"] else ""} |')
+                 f'{row["floor"] or ""} |')
   return '\n'.join(lines)
 
 
