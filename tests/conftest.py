@@ -9,11 +9,12 @@ os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 # A test's program runs for milliseconds and compiles for seconds: without
 # LLVM's optimisations it compiles in a seventh of the time. XLA_FLAGS= in the
 # environment compiles as users do; the slow tests of .ci/run are run so.
-os.environ.setdefault('XLA_FLAGS', ' '.join((
+QUICK = ' '.join((
     '--xla_backend_optimization_level=0',
     '--xla_llvm_disable_expensive_passes=true',
     '--xla_cpu_use_fusion_emitters=false',
-    '--xla_cpu_parallel_codegen_split_count=1')))
+    '--xla_cpu_parallel_codegen_split_count=1'))
+os.environ.setdefault('XLA_FLAGS', QUICK)
 
 import jax  # noqa: E402  (after the platform is chosen)
 import pytest  # noqa: E402

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from ptm_jax.find import names
+from tests.conftest import QUICK
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -19,8 +20,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 @pytest.mark.parametrize('objective', names('objectives'))
 def test_modes_agree(objective):
   """To 1e-5 relative over 5 steps with dropout; a resumed run is bit-equal."""
-  env = dict(os.environ, XLA_FLAGS='--xla_force_host_platform_device_count=8',
-             JAX_PLATFORMS='cpu', PYTHONPATH=str(ROOT))
+  env = dict(os.environ, JAX_PLATFORMS='cpu', PYTHONPATH=str(ROOT),
+             XLA_FLAGS=f'{QUICK} --xla_force_host_platform_device_count=8')
   done = subprocess.run(
       [sys.executable, '-m', 'tests.modes_worker', objective], cwd=ROOT,
       env=env, capture_output=True, text=True, check=False)
