@@ -47,7 +47,6 @@ class BaseObjective(reading.Reader, ideal.Bounded, config.Component):
     arranges: whether it cuts the text into parts, or takes another's.
     changes: whether its input shows other tokens than the text's.
     writes_end: whether `</s>` ends what it writes.
-    floor_is: 'exact', or 'bounds' where no law has its floor itself.
     kinds: different objectives that an example may be drawn.
     traced: fields that reach nothing but `numbers`, `sizes` and
       `coefficients`, so that trials which differ in them share a program.
@@ -71,7 +70,6 @@ class BaseObjective(reading.Reader, ideal.Bounded, config.Component):
   arranges: ClassVar[bool] = False
   changes: ClassVar[bool] = True
   writes_end: ClassVar[bool] = False
-  floor_is: ClassVar[str] = 'exact'
   kinds: ClassVar[int] = 1
   traced: ClassVar[tuple[str, ...]] = ()
 

@@ -4,7 +4,7 @@ An objective's `floor` gives them for the very corruption that it drew: to each
 prediction the law of its target, given what the trunk is shown of the text.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,13 @@ class Ideal(NamedTuple):
 
 
 class Bounded:
-  """What an objective says of the best predictions, if they are known."""
+  """What an objective says of the best predictions, if they are known.
+
+  `floor_is`, a class attribute, is 'exact', or 'bounds' where no law has the
+  floor itself.
+  """
+
+  floor_is: ClassVar[str] = 'exact'
 
   def outcomes(self, params, batch):
     """What `floor` must know of a corrupted batch that only `loss` makes, with

@@ -210,8 +210,7 @@ class Objective(base.BaseObjective):
 
   def _promoted(self, params):
     """Parameters whose trunk is the generator."""
-    return {**params, 'trunk': {
-        **params['trunk'], **self.generator_params(params)}}
+    return {**params, 'trunk': params['trunk'] | self.generator_params(params)}
 
   def propose(self, keys, params, batch):
     """The generator's features, table and bias at the predicted places."""
