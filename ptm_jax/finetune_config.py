@@ -35,9 +35,10 @@ class Settings:
       0: all.
     max_test: the same of the test split.
     pooling: of `POOLING`: the state that stands for a text is their mean, the
-      first token's or the last one's; 'pooler' is that of `model.pooler_place`
+      first token's or, without a bias of the head, the last one's, as
+      published decoders have it; 'pooler' is that of `model.pooler_place`
       through a dense layer and `model.pooler_activation`, as published
-      classifiers have it.
+      encoders have it.
     layer_decay: factor of the learning rate for each layer further down
       (Howard & Ruder 2018, arXiv:1801.06146, section 3.2).
     layer_warmup: by how many times `warmup` each layer further down warms up

@@ -92,10 +92,11 @@ def make_init(recipe):
     width = recipe.objective.model.width
     task = {} if recipe.task.scored else {'head': {
         'kernel': 0.02 * jax.random.normal(
-            stream(key, 'head'), (width, recipe.num_outputs)),
-        'bias': jnp.zeros(recipe.num_outputs)}}
-    if recipe.pooling == 'pooler' and 'head' in task and (
-        not recipe.task.per_token):
+            stream(key, 'head'), (width, recipe.num_outputs))}}
+    pooling = None if recipe.task.per_token else recipe.pooling
+    if 'head' in task and pooling != 'last':
+      task['head']['bias'] = jnp.zeros(recipe.num_outputs)
+    if 'head' in task and pooling == 'pooler':
       task['pooler'] = {'dense': {
           'kernel': 0.02 * jax.random.normal(
               stream(key, 'pooler'), (width, width)),
@@ -172,7 +173,7 @@ def outputs(recipe, offset, params, batch, key=None):
           asked.astype(jnp.float32), recipe.task.most)
     return recipe.task.answers(-jnp.sum(nats, 1).reshape(size, alternatives))
   states, mask = _states(recipe, offset, params, tokens, real, key)
-  head = params['task']['head']
+  head = {'bias': jnp.zeros(1), **params['task']['head']}
   if recipe.task.per_token:
     states = states[:, offset + _prefix(recipe):][:, :length]
     logits = states @ head['kernel'] + head['bias'][None, None]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax.core import meta
 
 from ptm_jax.convert import published
-from ptm_jax.convert.family import canonical, resolved
+from ptm_jax.convert.optional_fields import canonical, resolved
 from ptm_jax.errors import ConfigError
 from ptm_jax.load import load
 

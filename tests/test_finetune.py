@@ -325,6 +325,20 @@ def test_a_pooler_is_that_of_the_published_model(place):
   np.testing.assert_array_equal(heads.state_at(place, states, mask), read)
 
 
+def test_the_last_state_is_read_without_a_bias():
+  """As published classifiers of decoders are."""
+  objective = types.SimpleNamespace(model=config.Model(width=16))
+  def head(task, pooling):
+    trunk = {'kernel': jax.ShapeDtypeStruct((1,), np.float32)}
+    made = jax.eval_shape(finetune_step.make_init(
+        recipe_for(task, objective, pooling=pooling)), jax.random.key(0),
+                          trunk)
+    return set(made['params']['task']['head'])
+  assert head('cola', 'last') == {'kernel'}
+  for task, pooling in ('cola', 'mean'), ('squad', 'last'):
+    assert head(task, pooling) == {'kernel', 'bias'}
+
+
 def test_a_prefix_is_seen_by_the_text_and_changes_no_place():
   objective = find('objectives', 'masked')().bind(
       config.Model(depth=2, width=16, num_heads=2), VOCABULARY, 16)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ptm_jax.convert.folder import task_of
 from ptm_jax.errors import ConfigError
 from ptm_jax.models import heads
 from ptm_jax.objectives import base
@@ -53,9 +54,9 @@ def scores(objective, params, hidden, real=None):
     float32 `[batch, length, scores]`; `[batch, scores]` of a text's class.
   """
   if 'task' in params:
-    head = params['task']['head']['bias']
+    shapes = jax.tree.map(lambda leaf: leaf.shape, params['task'])
     return heads.TaskHead(
-        objective.model, head.shape[0], 'pooler' in params['task']).apply(
+        objective.model, *task_of({'parameters': shapes})).apply(
             {'params': params['task']}, hidden, real)
   if hasattr(objective, '_judge'):
     return objective._judge().scores(params, hidden)[..., None]
@@ -80,8 +81,10 @@ def difference(run, folder):
   settings = transformers.AutoConfig.from_pretrained(folder)
   cls = getattr(transformers, settings.architectures[0])
   peer = cls.from_pretrained(folder, dtype=torch.float32).eval()
-  ids = np.random.default_rng(0).integers(
-      0, settings.vocab_size, (1, _LENGTH))
+  vocabulary = run.objective.vocabulary
+  # No padding among them, which some models give no position.
+  ids = np.array(vocabulary.text_id(np.random.default_rng(0).integers(
+      0, vocabulary.num_text, (1, _LENGTH))))
   arguments = {'input_ids': torch.as_tensor(ids)}
   if settings.is_encoder_decoder:
     arguments['decoder_input_ids'] = arguments['input_ids']

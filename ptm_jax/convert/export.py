@@ -114,6 +114,9 @@ def _plan(run, family, bare, origin):
       not bare or not family.architectures[origin['architecture']].kinds):
     architecture = origin['architecture']
   chosen = family.architectures[architecture]
+  if task and folders.task_of(run.finetune)[1] != chosen.pooling:
+    raise ConfigError(f'its {architecture} is fine-tuned with --pooling='
+                      f'{chosen.pooling}')
   flat = mapping.flatten(run.params)
   rows = flat['trunk/token_embedding/embedding'].shape[0]
   plain = dataclasses.replace(objective.model, scan_layers=False, remat=False)
@@ -132,14 +135,17 @@ def _plan(run, family, bare, origin):
       unscanned, folders.task_of(run.finetune)), wanted)
   if missing := [leaf.path for leaf in leaves if leaf.path not in flat]:
     raise ConfigError(f'the run has no {missing[0]}')
-  entries = mapping.entries(names, leaves, family.transposed,
-                            family.constant_tensors(plain, rows))
+  entries = family.entries(names, leaves, plain, rows)
   if not (chosen.kinds or task):  # a bare trunk's names have no prefix
     entries = [dataclasses.replace(
         entry, name=entry.name.removeprefix(family.prefix))
                for entry in entries]
   values = {**family.token_ids(objective.vocabulary),
             **origin.get('config', {}), **described}
+  eos = objective.vocabulary.id_of('eos')
+  if chosen.pooling == 'last' and eos is not None and (
+      values.get('pad_token_id') is None):
+    values['pad_token_id'] = eos  # which no text ends with
   if task:
     labels = {str(number): str(label) for number, label in enumerate(
         run.finetune.get('labels') or ())}
@@ -238,8 +244,10 @@ def _array(made, leaf):
 
 def _write_tokenizer(run, made, folder):
   """Symbols have no published form."""
+  model = run.objective.model
   if isinstance(run.tokenizer, (Tokenizer, Published)):
     tokenizer_files.write(
         run.tokenizer, folder,
-        tokenizer_files.template_of(run.tokenizer, run.objective),
-        made.family.padding_side)
+        tokenizer_files.around_texts(run.tokenizer, run.objective),
+        types=model.num_token_types > 1 or model.relative_types,
+        trained=run.step > 0, padding_side=made.family.padding_side)

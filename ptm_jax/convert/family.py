@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ptm_jax import checks, config
+from ptm_jax.convert import mapping
 from ptm_jax.convert.optional_fields import canonical, resolved
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
@@ -104,9 +105,11 @@ class Architecture:
         name.partition('/')[0] for name in self.names)]))
 
   @property
-  def pooled(self):
-    """Whether the head of a task reads a pooler's vector."""
-    return 'task/pooler/dense' in self.names
+  def pooling(self):
+    """What the head of a task reads, as of `heads.TaskHead`."""
+    if 'task/pooler/dense' in self.names:
+      return 'pooler'
+    return 'last' if self.task == 'sequence' else 'each'
 
   def fits(self, objective, task=None):
     """Whether a bound objective, fine-tuned on a kind of task if so, has all
@@ -284,6 +287,17 @@ class BaseFamily:
     chosen = cls.architectures[architecture]
     return {**cls.names, **chosen.names,
             **({} if model.tied_head else chosen.untied)}
+
+  @classmethod
+  def entries(cls, names, leaves, model, rows):
+    """The table of one model, a list of `mapping.Entry`, given `all_names`,
+    its leaves and the rows of its table of tokens. The heads of tasks are
+    `[out, in]` in every family."""
+    heads = [leaf for leaf in leaves if leaf.path.startswith('task/')]
+    others = [leaf for leaf in leaves if leaf not in heads]
+    return [*mapping.entries(names, others, cls.transposed,
+                             cls.constant_tensors(model, rows)),
+            *mapping.entries(names, heads)]
 
   @classmethod
   def choose(cls, objective, bare=False, task=None):

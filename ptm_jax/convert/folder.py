@@ -55,7 +55,7 @@ def networks_of(objective, task=None):
 
   Args:
     objective: bound.
-    task: outputs of a task's head and whether it is pooled, or None.
+    task: of `task_of`.
   """
   states = (jnp.zeros((1, 1, objective.model.width)),)
   found = {**objective.networks(),
@@ -73,13 +73,15 @@ def shapes_of_extra(objective):
 
 
 def task_of(facts):
-  """Outputs of a task's head and whether it is pooled, or None, given what
-  `config.json` says of fine-tuning."""
+  """Outputs of a task's head and what it reads, as of `heads.TaskHead`, or
+  None, given what `config.json` says of fine-tuning."""
   if not facts:
     return None
   try:
     shapes = facts['parameters']
-    return int(shapes['head']['bias'][0]), 'pooler' in shapes
+    pooling = 'each' if 'bias' in shapes['head'] else 'last'
+    return int(shapes['head']['kernel'][1]), (
+        'pooler' if 'pooler' in shapes else pooling)
   except (KeyError, TypeError, ValueError, IndexError) as error:
     raise ConfigError('config.json does not say what head was fine-tuned: '
                       f'{error!r}') from error

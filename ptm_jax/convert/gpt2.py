@@ -4,6 +4,7 @@ Reference: Radford et al. 2019; `GPT2Model` of transformers. Its dense layers
 are stored `[in, out]`, queries, keys and values in one.
 """
 
+from ptm_jax.convert.decoders import decoder_heads
 from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
                                     Field)
 from ptm_jax.objectives import autoregressive
@@ -53,5 +54,6 @@ class Family(BaseFamily):
           {'head/table': 'lm_head.weight'},
           aliases={'lm_head.weight': 'transformer.wte.weight'},
           form='decoder'),
+      **decoder_heads('GPT2', 'classifier'),
       'GPT2Model': Architecture(autoregressive.Objective, form='decoder'),
   }

@@ -3,6 +3,7 @@
 Reference: Black et al. 2021, 'GPT-Neo'; `GPTNeoModel` of transformers.
 """
 
+from ptm_jax.convert.decoders import decoder_heads
 from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
                                     Field)
 from ptm_jax.errors import ConfigError
@@ -53,6 +54,7 @@ class Family(BaseFamily):
           {'head/table': 'lm_head.weight'},
           aliases={'lm_head.weight': 'transformer.wte.weight'},
           form='decoder'),
+      **decoder_heads('GPTNeo', 'classifier'),
       'GPTNeoModel': Architecture(autoregressive.Objective, form='decoder'),
   }
 

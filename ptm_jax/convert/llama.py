@@ -4,21 +4,44 @@ Reference: Touvron et al. 2023, arXiv:2302.13971; `LlamaModel` of
 transformers.
 """
 
+from ptm_jax.convert.decoders import decoder_heads
 from ptm_jax.convert.family import Architecture, BaseFamily, Field
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import autoregressive
 
 _LAYER = 'model.layers.{}.'
 
+_NAMES = {
+    'trunk/token_embedding': 'model.embed_tokens',
+    'trunk/stack/layer_{}/attention_norm': _LAYER + 'input_layernorm',
+    'trunk/stack/layer_{}/attention/query': _LAYER + 'self_attn.q_proj',
+    'trunk/stack/layer_{}/attention/key': _LAYER + 'self_attn.k_proj',
+    'trunk/stack/layer_{}/attention/value': _LAYER + 'self_attn.v_proj',
+    'trunk/stack/layer_{}/attention/output': _LAYER + 'self_attn.o_proj',
+    'trunk/stack/layer_{}/mlp_norm': _LAYER + 'post_attention_layernorm',
+    'trunk/stack/layer_{}/mlp/up': _LAYER + 'mlp.gate_proj',
+    'trunk/stack/layer_{}/mlp/value': _LAYER + 'mlp.up_proj',
+    'trunk/stack/layer_{}/mlp/down': _LAYER + 'mlp.down_proj',
+    'trunk/stack/final_norm': 'model.norm',
+}
 
-def decoder(name):
-  """The architectures of a family of this shape."""
+
+def decoder(name, span='model.'):
+  """The architectures of a family of this shape.
+
+  Args:
+    name: of the family, as the classes' names begin.
+    span: the prefix of the trunk's tensors in a model of question answering.
+  """
   return {
       f'{name}ForCausalLM': Architecture(
           autoregressive.Objective, (autoregressive.Objective,),
           {'head/table': 'lm_head.weight'},
           aliases={'lm_head.weight': 'model.embed_tokens.weight'},
           form='decoder'),
+      **decoder_heads(name, trunk_of_span={
+          ours: theirs.replace('model.', span, 1)
+          for ours, theirs in _NAMES.items()}),
       f'{name}Model': Architecture(autoregressive.Objective, form='decoder'),
   }
 
@@ -44,22 +67,10 @@ class Family(BaseFamily):
   fixed = dict(norm='rms', positions='rotary', use_bias=False)
   handled = ('rotary_base',)
   constants = {'attention_bias': False, 'mlp_bias': False}
-  names = {
-      'trunk/token_embedding': 'model.embed_tokens',
-      'trunk/stack/layer_{}/attention_norm': _LAYER + 'input_layernorm',
-      'trunk/stack/layer_{}/attention/query': _LAYER + 'self_attn.q_proj',
-      'trunk/stack/layer_{}/attention/key': _LAYER + 'self_attn.k_proj',
-      'trunk/stack/layer_{}/attention/value': _LAYER + 'self_attn.v_proj',
-      'trunk/stack/layer_{}/attention/output': _LAYER + 'self_attn.o_proj',
-      'trunk/stack/layer_{}/mlp_norm': _LAYER + 'post_attention_layernorm',
-      'trunk/stack/layer_{}/mlp/up': _LAYER + 'mlp.gate_proj',
-      'trunk/stack/layer_{}/mlp/value': _LAYER + 'mlp.up_proj',
-      'trunk/stack/layer_{}/mlp/down': _LAYER + 'mlp.down_proj',
-      'trunk/stack/final_norm': 'model.norm',
-  }
+  names = _NAMES
   prefix = 'model.'
   ignored = r'rotary_emb\.inv_freq$'
-  architectures = decoder('Llama')
+  architectures = decoder('Llama', 'transformer.')
 
   @classmethod
   def read_more(cls, values, model):

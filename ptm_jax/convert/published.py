@@ -159,7 +159,8 @@ def _canonical_names(family, architecture, stored):
   heads = [one for other in family.architectures.values()
            for one in other.names.values()]
   heads = family.headless + tuple(
-      one[0] if isinstance(one, tuple) else one for one in heads)
+      (one[0] if isinstance(one, tuple) else one).partition('{')[0]
+      for one in heads)
   bare = not any(name.startswith(family.prefix) for name in stored)
   for name in stored:
     # As the first releases of BERT had them.
@@ -223,12 +224,14 @@ def _finetune(family, architecture, values, source, names):
   labels = values.get('id2label')
   labels = labels if isinstance(labels, dict) and len(labels) == outputs else {
       str(number): f'LABEL_{number}' for number in range(outputs)}
-  parameters = {'head': {'kernel': [width, outputs], 'bias': [outputs]}}
-  if chosen.pooled:
+  parameters = {'head': {'kernel': [width, outputs]}}
+  if chosen.pooling != 'last':
+    parameters['head']['bias'] = [outputs]
+  if chosen.pooling == 'pooler':
     parameters['pooler'] = {'dense': {'kernel': [width, width],
                                       'bias': [width]}}
   return {'kind': chosen.task, 'labels': list(labels.values()),
-          'pooling': 'pooler' if chosen.pooled else 'first',
+          'pooling': chosen.pooling,
           'parameters': parameters}
 
 
@@ -243,9 +246,8 @@ def _entries(family, architecture, objective, stored, finetune):
   wanted = chosen.networks() + [ours.partition('/')[0] for ours in optional]
   leaves = mapping.leaves_of(folders.networks_of(
       objective, folders.task_of(finetune)), wanted)
-  entries = mapping.entries(
-      {**names, **optional}, leaves, family.transposed,
-      family.constant_tensors(objective.model, objective.vocabulary.size))
+  entries = family.entries({**names, **optional}, leaves, objective.model,
+                           objective.vocabulary.size)
   ours = {entry.name for entry in entries}
   others = family.headless + tuple(
       one for other in family.architectures.values()

@@ -12,4 +12,4 @@ class Family(llama.Family):
   model_types = ('qwen2',)
   fixed = dict(llama.Family.fixed, qkv_bias=True)
   constants = {'use_sliding_window': False}
-  architectures = llama.decoder('Qwen2')
+  architectures = llama.decoder('Qwen2', 'transformer.')

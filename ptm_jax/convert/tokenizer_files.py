@@ -9,22 +9,32 @@ import json
 import pathlib
 
 import numpy as np
+import tokenizers
 
-from ptm_jax.convert.tokenizer_json import names_of_control, tokenizer_json
+from ptm_jax.convert.tokenizer_json import (names_of_control, template,
+                                            tokenizer_json)
 from ptm_jax.data.published import Published, found
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import DataError
 
 OURS = 'ptm_jax_tokenizer'
+_SETTINGS = 'tokenizer_config.json'
+# Text is never a control token, whatever is typed.
+_PLAIN = {'tokenizer_class': 'PreTrainedTokenizerFast',
+          'clean_up_tokenization_spaces': False, 'split_special_tokens': True}
 
 
-def write(tokenizer, folder, template=((), ()), padding_side='right'):
+def write(tokenizer, folder, around=((), (), ()), types=False, trained=True,
+          padding_side='right'):
   """Writes a tokenizer's files.
 
   Args:
     tokenizer: `data.tokenizer.Tokenizer`.
     folder: must exist.
-    template: control ids before and behind a text; see `template_of`.
+    around: control ids around texts, as `around_texts` gives them.
+    types: whether the trunk reads which text a token is of.
+    trained: whether the trunk was trained here, and so has read texts in
+      that way, whatever a published tokenizer puts around them.
     padding_side: 'right' or 'left', where no file says it yet.
 
   Raises:
@@ -32,42 +42,69 @@ def write(tokenizer, folder, template=((), ()), padding_side='right'):
   """
   folder = pathlib.Path(folder)
   if isinstance(tokenizer, Published):
-    _write_published(tokenizer, folder, padding_side)
+    _write_published(tokenizer, folder, around if trained else None,
+                     _inputs(types), padding_side)
     return
   if not isinstance(tokenizer, Tokenizer):
     raise DataError('a tokenizer of symbols has no published form')
   names = names_of_control(tokenizer.vocabulary)
   roles = {f'{role}_token': names[getattr(tokenizer.vocabulary, f'{role}_id')]
            for role in ('pad', 'bos', 'eos', 'unk', 'mask', 'cls', 'sep')}
-  _write(folder / 'tokenizer.json', tokenizer_json(tokenizer, *template))
+  _write(folder / 'tokenizer.json', tokenizer_json(tokenizer, *around))
   _write(folder / 'special_tokens_map.json', roles)
-  _write(folder / 'tokenizer_config.json', {
-      'tokenizer_class': 'PreTrainedTokenizerFast',
-      'clean_up_tokenization_spaces': False,
-      # Text is never a control token, whatever is typed.
-      'split_special_tokens': True,
+  _write(folder / _SETTINGS, {
+      **_PLAIN, 'model_input_names': _inputs(types),
       'model_max_length': 10**30, 'padding_side': padding_side, **roles})
   tokenizer.save(folder / OURS)
 
 
-def _write_published(tokenizer, folder, padding_side):
-  """The files as they were read, and what they lack."""
+def _write_published(tokenizer, folder, around, inputs, padding_side):
+  """The files as they were read, and what they lack; `around` if special
+  tokens must stand so."""
   for name, content in tokenizer.files.items():
     (folder / name).write_bytes(content)
-  library = tokenizer.library_json()
+  library, vocabulary = tokenizer.library_json(), tokenizer.vocabulary
+  settings = json.loads(tokenizer.files.get(_SETTINGS, '{}'))
+  more = {} if settings else {
+      **_PLAIN, 'padding_side': padding_side,
+      **{f'{role}_token': tokenizer.pieces([one])[0]
+         for role, one in vocabulary.roles}}
   if library is None:
     if tokenizer.added:
       _write(folder / 'added_tokens.json', {
           name: one for one, name in tokenizer.added.items()})
-  elif tokenizer.added or 'tokenizer.json' not in tokenizer.files:
-    _write(folder / 'tokenizer.json', library)
-  if 'tokenizer_config.json' not in tokenizer.files:
-    vocabulary = tokenizer.vocabulary
-    _write(folder / 'tokenizer_config.json', {
-        'tokenizer_class': 'PreTrainedTokenizerFast',
-        'clean_up_tokenization_spaces': False, 'split_special_tokens': True,
-        'padding_side': padding_side, **{f'{role}_token': tokenizer.pieces([one])[0]
-           for role, one in vocabulary.roles}})
+  else:
+    changed = around is not None and not _stands(library, around)
+    if changed:
+      ids = [one for part in around for one in part]
+      library['post_processor'] = template(
+          *around, dict(zip(ids, tokenizer.pieces(ids), strict=True)))
+      # Other classes have a template of their own.
+      more.update(tokenizer_class=_PLAIN['tokenizer_class'],
+                  model_input_names=inputs)
+    if changed or tokenizer.added or 'tokenizer.json' not in tokenizer.files:
+      _write(folder / 'tokenizer.json', library)
+  if around is not None and vocabulary.id_of('pad') is None and (
+      vocabulary.id_of('eos') is not None):
+    # As GPT-2 is published; without it texts make no batch.
+    more['pad_token'] = tokenizer.pieces([vocabulary.eos_id])[0]
+  if more:
+    _write(folder / _SETTINGS, {**settings, **more})
+
+
+def _inputs(types):
+  """Names of what a model reads."""
+  return ['input_ids', *(['token_type_ids'] if types else []),
+          'attention_mask']
+
+
+def _stands(library, around):
+  """Whether a `tokenizer.json` puts these control ids around texts."""
+  made = tokenizers.Tokenizer.from_str(json.dumps(library))
+  before, between, after = around
+  text = made.encode('a', add_special_tokens=False).ids
+  return made.encode('a').ids == [*before, *text, *after] and (
+      made.encode('a', 'a').ids == [*before, *text, *between, *text, *after])
 
 
 def read(folder, rows=None):
@@ -97,11 +134,12 @@ def there_are_some(folder):
   return (folder / OURS).is_dir() or bool(found(folder))
 
 
-def template_of(tokenizer, objective):
-  """The control ids that a bound objective's trunk reads around a text.
+def around_texts(tokenizer, objective):
+  """The control ids that a bound objective's trunk reads around texts.
 
   Returns:
-    Two lists of ids: before the text, and behind it.
+    Three lists of ids: before a text, behind the first of two (see
+    `objectives.reading`), and behind the last.
   """
   text = tokenizer.encode(tokenizer.sample)[:4]
   count = np.arange(len(text), dtype=np.int32)
@@ -115,7 +153,8 @@ def template_of(tokenizer, objective):
                          if name.endswith('segment_ids')))
   ids = shown[real > 0].tolist()
   start = ids.index(int(text[0]))
-  return ids[:start], ids[start + len(text):]
+  after, separator = ids[start + len(text):], tokenizer.vocabulary.id_of('sep')
+  return ids[:start], after if separator is None else [separator], after
 
 
 def _write(path, values):

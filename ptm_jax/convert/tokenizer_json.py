@@ -29,14 +29,12 @@ def names_of_control(vocabulary):
   return dict(sorted(names.items()))
 
 
-def tokenizer_json(tokenizer, before, after):
+def tokenizer_json(tokenizer, before, between, after):
   """The contents of `tokenizer.json`.
 
   Args:
     tokenizer: `tokenizer.Tokenizer`.
-    before, after: lists of control ids that stand around a text. Of two
-      texts, the first of `after` stands behind each, and what is left stands
-      behind both and is of a third type (XLNet).
+    before, between, after: as of `template`.
 
   Returns:
     A dict.
@@ -53,7 +51,7 @@ def tokenizer_json(tokenizer, before, after):
       # A newline is a piece of its own and part of no other.
       'pre_tokenizer': {'type': 'Split', 'pattern': {'String': '\n'},
                         'behavior': 'Isolated', 'invert': False},
-      'post_processor': _template(before, after, names),
+      'post_processor': template(before, between, after, names),
       'decoder': _sequence('decoders', [
           _replace({'String': SPACE}, ' '), {'type': 'ByteFallback'},
           {'type': 'Fuse'},
@@ -85,22 +83,30 @@ def _normalizers(tokenizer):
           _replace({'String': ' '}, SPACE)]
 
 
-def _template(before, after, names):
-  def special(one, kind):
-    return {'SpecialToken': {'id': names[one], 'type_id': kind}}
+def template(before, between, after, names):
+  """A `post_processor` that puts special tokens around one or two texts.
 
-  def text(name, kind):
-    return [{'Sequence': {'id': name, 'type_id': kind}},
-            *(special(one, kind) for one in after[:1])]
+  Args:
+    before, between, after: lists of control ids in front of the first text,
+      behind it where there is a second one, and behind the last; what follows
+      the first of `after` is of a third type (XLNet).
+    names: `{id: name}` of these, or of more.
+  """
+  def special(ids, kind):
+    return [{'SpecialToken': {'id': names[one], 'type_id': kind}}
+            for one in ids]
 
-  first = [*(special(one, 0) for one in before), *text('A', 0)]
-  last = [special(one, 2) for one in after[1:]]
-  return {'type': 'TemplateProcessing', 'single': first + last,
-          'pair': [*first, *text('B', 1), *last],
+  def end(kind):
+    return [*special(after[:1], kind), *special(after[1:], 2)]
+
+  first = [*special(before, 0), {'Sequence': {'id': 'A', 'type_id': 0}}]
+  return {'type': 'TemplateProcessing', 'single': [*first, *end(0)],
+          'pair': [*first, *special(between, 0),
+                   {'Sequence': {'id': 'B', 'type_id': 1}}, *end(1)],
           'special_tokens': {
               names[one]: {'id': names[one], 'ids': [one],
                            'tokens': [names[one]]}
-              for one in sorted({*before, *after})}}
+              for one in sorted({*before, *between, *after})}}
 
 
 def _pieces(tokenizer, names):

@@ -167,22 +167,31 @@ class Pooler(nn.Module):
 
 
 class TaskHead(nn.Module):
-  """What fine-tuning puts on a trunk: linear, of every state or of a `Pooler`'s
-  vector. Its parameters are `params['task']`."""
+  """What fine-tuning puts on a trunk, linear. Its parameters are
+  `params['task']`.
+
+  Attributes:
+    model: `config.Model`.
+    num_outputs: of the linear layer.
+    pooling: what it reads: 'each' state, a 'pooler' of them, or the 'last',
+      without a bias (Radford et al. 2018, section 3.2).
+  """
 
   model: object
   num_outputs: int
-  pooled: bool
+  pooling: str
 
   @nn.compact
   def __call__(self, hidden, real=None):
     """`[batch, n, width]` -> `[batch, n, outputs]`, or `[batch, outputs]`;
     `real` is as of `state_at`."""
     x = hidden
-    if self.pooled:
+    if self.pooling == 'pooler':
       x = Pooler(self.model, name='pooler')(hidden, real)
+    if self.pooling == 'last':
+      x = state_at('last', hidden, real)
     return Dense(self.model, (self.num_outputs,), ('embed', 'classes'),
-                 bias=True, name='head')(x)
+                 bias=self.pooling != 'last', name='head')(x)
 
 
 class PooledClassifier(nn.Module):

@@ -32,6 +32,10 @@ _GPT2 = dict(vocab_size=VOCAB, n_embd=16, n_layer=2, n_head=2, n_positions=16)
 _LLAMA = dict(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=2,
               num_attention_heads=4, num_key_value_heads=2,
               intermediate_size=24, max_position_embeddings=32)
+_GPT_NEO = dict(
+    vocab_size=VOCAB, hidden_size=16, num_layers=2, num_heads=2,
+    attention_types=[[['global', 'local'], 1]], window_size=4,
+    max_position_embeddings=16)
 _T5 = dict(vocab_size=64, d_model=16, d_kv=6, d_ff=24, num_layers=2,
            num_heads=2)
 _BART = dict(vocab_size=VOCAB, d_model=16, encoder_layers=1, decoder_layers=1,
@@ -105,10 +109,28 @@ CASES = {
     'mistral': ('MistralForCausalLM', 'MistralConfig', dict(
         _LLAMA, sliding_window=4)),
     'qwen2': ('Qwen2ForCausalLM', 'Qwen2Config', _LLAMA),
-    'gpt_neo': ('GPTNeoForCausalLM', 'GPTNeoConfig', dict(
-        vocab_size=VOCAB, hidden_size=16, num_layers=2, num_heads=2,
-        attention_types=[[['global', 'local'], 1]], window_size=4,
-        max_position_embeddings=16)),
+    'gpt_neo': ('GPTNeoForCausalLM', 'GPTNeoConfig', _GPT_NEO),
+    'gpt2_sequence': ('GPT2ForSequenceClassification', 'GPT2Config', dict(
+        _GPT2, pad_token_id=0, num_labels=3)),
+    'gpt2_token': ('GPT2ForTokenClassification', 'GPT2Config', dict(
+        _GPT2, num_labels=5)),
+    'gpt2_span': ('GPT2ForQuestionAnswering', 'GPT2Config', _GPT2),
+    'gpt_neo_sequence': (
+        'GPTNeoForSequenceClassification', 'GPTNeoConfig', dict(
+            _GPT_NEO, pad_token_id=0)),
+    'gpt_neo_token': ('GPTNeoForTokenClassification', 'GPTNeoConfig',
+                      _GPT_NEO),
+    'llama_sequence': ('LlamaForSequenceClassification', 'LlamaConfig', dict(
+        _LLAMA, pad_token_id=0)),
+    'llama_token': ('LlamaForTokenClassification', 'LlamaConfig', _LLAMA),
+    'llama_span': ('LlamaForQuestionAnswering', 'LlamaConfig', _LLAMA),
+    'mistral_sequence': (
+        'MistralForSequenceClassification', 'MistralConfig', dict(
+            _LLAMA, sliding_window=4, pad_token_id=0)),
+    'mistral_span': ('MistralForQuestionAnswering', 'MistralConfig', dict(
+        _LLAMA, sliding_window=4)),
+    'qwen2_sequence': ('Qwen2ForSequenceClassification', 'Qwen2Config', dict(
+        _LLAMA, pad_token_id=0)),
     't5': ('T5ForConditionalGeneration', 'T5Config', _T5),
     't5_v11': ('T5ForConditionalGeneration', 'T5Config', dict(
         _T5, feed_forward_proj='gated-gelu', tie_word_embeddings=False)),
@@ -121,9 +143,11 @@ CASES = {
 UNUSED = dict.fromkeys(('bert_untied', 'deberta_untied'),
                        {'cls.predictions.bias'})
 # What the tests without transformers read; the others differ in little.
-COMMITTED = ('gpt2', 'bert_pretraining', 'roberta', 'electra', 'albert',
-             'mpnet', 'deberta_sequence', 'deberta_not_legacy',
-             'deberta_convolution', 'xlnet', 'xlnet_sequence', 'llama', 'gpt_neo', 'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
+COMMITTED = (
+    'gpt2', 'gpt2_sequence', 'bert_pretraining', 'roberta', 'electra',
+    'albert', 'mpnet', 'deberta_sequence', 'deberta_not_legacy',
+    'deberta_convolution', 'xlnet', 'xlnet_sequence', 'llama', 'gpt_neo',
+    'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
 
 
 def is_bare(name):

@@ -315,6 +315,19 @@ def test_our_xlnet_is_the_published_one_if_its_fields_say_so():
       export.plan(dataclasses.replace(run, objective=other), 'xlnet')
 
 
+@pytest.mark.parametrize('made, pooling', [
+    (lambda: encoder(masked.Objective(), pooler_activation='gelu'), 'pooler'),
+    (lambda: bound(), 'last')])
+def test_a_classifier_of_the_mean_has_no_published_form(made, pooling):
+  head = {'kernel': (made().config.model.width, 2), 'bias': (2,)}
+  run = dataclasses.replace(made(), finetune={
+      'kind': 'sequence', 'parameters': {'head': head}})
+  run.params['task'] = {'head': {name: jnp.zeros(shape)
+                                 for name, shape in head.items()}}
+  with pytest.raises(ConfigError, match=f'fine-tuned with --pooling={pooling}'):
+    export.plan(run)
+
+
 def test_an_encoder_of_sentences_has_a_mean_and_no_head(tmp_path):
   run = encoder(masked.Objective())
   made = export.plan(run, bare=True)

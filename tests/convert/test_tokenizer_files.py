@@ -1,5 +1,6 @@
 """Our tokenizer in the field's files has the same ids."""
 
+import dataclasses
 import json
 import unicodedata
 
@@ -10,6 +11,7 @@ import tokenizers
 from ptm_jax import config
 from ptm_jax.convert import tokenizer_files
 from ptm_jax.data import train_tokenizer
+from ptm_jax.data.published import Published
 from ptm_jax.data.symbols import Symbols
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import DataError
@@ -29,7 +31,7 @@ def written(request, tmp_path_factory):
   made = train_tokenizer.train(
       config.Tokenizer(kind, 640, lower_case=lower_case), text)
   folder = tmp_path_factory.mktemp('published')
-  tokenizer_files.write(made, folder, ([5], [6]))
+  tokenizer_files.write(made, folder, ([5], [6], [6]))
   return made, folder
 
 
@@ -68,7 +70,8 @@ def test_special_tokens_stand_around_a_text(written):
 
 def test_two_special_tokens_stand_behind_all_texts(written, tmp_path):
   made, _ = written
-  tokenizer_files.write(made, tmp_path, ((), (6, 5)), 'left')
+  tokenizer_files.write(made, tmp_path, ((), (6,), (6, 5)),
+                        padding_side='left')
   theirs = tokenizers.Tokenizer.from_file(str(tmp_path / 'tokenizer.json'))
   one, other = made.encode('the array').tolist(), made.encode('type').tolist()
   single, pair = theirs.encode('the array'), theirs.encode('the array', 'type')
@@ -87,15 +90,61 @@ def test_what_was_written_is_ours_again(written):
   assert np.array_equal(again.encode('the Array'), made.encode('the Array'))
 
 
-@pytest.mark.parametrize('objective, before, after', [
-    (masked.Objective(), [5], [6]), (autoregressive.Objective(), [1], []),
-    (span_corruption.Objective(), [], [2]),
-    (permutation.Objective(closing=True), [], [6, 5])])
-def test_the_template_is_what_the_trunk_reads(written, objective, before,
-                                              after):
+@pytest.mark.parametrize('objective, expected', [
+    (masked.Objective(), ([5], [6], [6])),
+    (autoregressive.Objective(), ([1], [6], [])),
+    (span_corruption.Objective(), ([], [6], [2])),
+    (permutation.Objective(closing=True), ([], [6], [6, 5]))])
+def test_the_template_is_what_the_trunk_reads(written, objective, expected):
   made, _ = written
   bound = objective.bind(config.Model(max_length=512), made.vocabulary, 64)
-  assert tokenizer_files.template_of(made, bound) == (before, after)
+  assert tokenizer_files.around_texts(made, bound) == expected
+
+
+@pytest.fixture
+def published():
+  """A tokenizer without anything around a text, as GPT-2's."""
+  library = tokenizers.Tokenizer(tokenizers.models.WordLevel(
+      {'a': 0, 'b': 1, '</s>': 2, '<unk>': 3}, unk_token='<unk>'))
+  library.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+  library.add_special_tokens(['</s>'])
+  return Published({
+      'tokenizer.json': library.to_str().encode(),
+      'tokenizer_config.json': json.dumps({
+          'tokenizer_class': 'GPT2Tokenizer', 'eos_token': '</s>',
+          'pad_token': None}).encode()})
+
+
+def test_what_a_trunk_has_read_stands_around_published_text(
+    published, tmp_path):
+  tokenizer_files.write(published, tmp_path, ([2], [2], []), types=True)
+  made = tokenizers.Tokenizer.from_file(str(tmp_path / 'tokenizer.json'))
+  assert made.encode('a b').ids == [2, 0, 1]
+  assert made.encode('a', 'b').ids == [2, 0, 2, 1]
+  settings = json.loads((tmp_path / 'tokenizer_config.json').read_text())
+  assert settings['tokenizer_class'] == 'PreTrainedTokenizerFast'
+  assert 'token_type_ids' in settings['model_input_names']
+  assert settings['pad_token'] == '</s>'
+
+
+@pytest.mark.parametrize('around, trained', [
+    (([2], [2], []), False), (((), (), ()), True)])
+def test_a_published_tokenizer_stays_as_it_is(published, around, trained,
+                                              tmp_path):
+  published.vocabulary = dataclasses.replace(
+      published.vocabulary, roles=(*published.vocabulary.roles, ('pad', 2)))
+  tokenizer_files.write(published, tmp_path, around, trained=trained)
+  for name, content in published.files.items():
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_types_of_tokens_are_read_where_the_trunk_has_some(written, tmp_path):
+  made, _ = written
+  for types in False, True:
+    tokenizer_files.write(made, tmp_path, ([5], [6], [6]), types)
+    names = json.loads((tmp_path / 'tokenizer_config.json').read_text())[
+        'model_input_names']
+    assert ('token_type_ids' in names) == types
 
 
 def test_symbols_have_no_published_form(tmp_path):
