@@ -5,12 +5,19 @@ that, and have transformers predict the same of the same texts.
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ptm_jax.convert import check
-from ptm_jax.load import load
+from ptm_jax import config
+from ptm_jax.command_line import load_config
+from ptm_jax.convert import check, export, folder, mapping
+from ptm_jax.data import train_tokenizer
+from ptm_jax.finetune_step import windows_of
+from ptm_jax.load import Loaded, load
 from tests import small_runs
+from tests.data.samples import sentences
 
 TEXTS = ['the array function returns a value of type int.',
          'default optional parameters see also notes', 'examples']
@@ -57,3 +64,53 @@ def test_a_published_classifier_predicts_the_same(tmp_path):
     assert check.relative(scores, there) < 2e-5
     assert peer.config.id2label[int(there.argmax())] == str(
         labels[int(scores.argmax())])
+
+
+def classifier(name, tokenizer, **fields):
+  """A random classifier of texts, as fine-tuning would leave it."""
+  settings = load_config(f'{small_runs.ROOT}/experiments/{name}.py:tiny')
+  for field, value in fields.items():
+    setattr(settings.model, field, value)
+  objective = settings.objective.bind(
+      settings.model, tokenizer.vocabulary, settings.data.raw_length)
+  rng = np.random.default_rng(0)
+  networks = folder.networks_of(objective, (3, 'pooler'))
+  params = mapping.unflatten({
+      leaf.path: jnp.asarray(0.3 * rng.normal(size=leaf.shape), jnp.float32)
+      for leaf in mapping.leaves_of(networks, ['trunk', 'task'])})
+  return Loaded(settings, tokenizer, objective, params, 1, {
+      'kind': 'sequence', 'labels': ['a', 'b', 'c'],
+      'parameters': jax.tree.map(lambda leaf: list(leaf.shape),
+                                 params['task'])})
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize('name, fields', [
+    ('xlnet', {}), ('bert_wwm', dict(num_token_types=2))])
+def test_padded_texts_and_pairs_of_them_are_read_the_same(name, fields,
+                                                          tmp_path):
+  import torch
+  import transformers
+  tokenizer = train_tokenizer.train(config.Tokenizer('unigram', 400),
+                                    sentences(100))
+  here = classifier(name, tokenizer, **fields)
+  export.write(here, export.plan(here), tmp_path / 'out')
+  peer = transformers.AutoModelForSequenceClassification.from_pretrained(
+      tmp_path / 'out').eval()
+  theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / 'out')
+  for texts in [(one,) for one in TEXTS], list(zip(TEXTS, TEXTS[1:])):
+    with torch.no_grad():
+      there = peer(**theirs(*map(list, zip(*texts)), padding=True,
+                            return_tensors='pt')).logits.numpy()
+    end = tokenizer.vocabulary.sep_id
+    rows = [[one for part in parts for one in (end, *tokenizer.encode(part))][
+        1:] for parts in texts]
+    longest = max(map(len, rows))
+    tokens = jnp.asarray([np.pad(row, (0, longest - len(row)))
+                          for row in rows], jnp.int32)
+    real = jnp.arange(longest)[None] < jnp.asarray(list(map(len, rows)))[
+        :, None]
+    states, mask = here.objective.features(
+        here.params, windows_of(tokens, real))
+    scores = check.scores(here.objective, here.params, states, mask)
+    assert check.relative(np.asarray(scores), there) < 2e-5
