@@ -88,6 +88,12 @@ def _write_published(tokenizer, folder, around, inputs, padding_side):
       vocabulary.id_of('eos') is not None):
     # As GPT-2 is published; without it texts make no batch.
     more['pad_token'] = tokenizer.pieces([vocabulary.eos_id])[0]
+  if around is not None:
+    # What no class does unasked; the side matters to who reads a row's end.
+    needed = {**({'padding_side': 'left'} if padding_side == 'left' else {}),
+              **({'model_input_names': inputs} if len(inputs) > 2 else {})}
+    more.update({name: value for name, value in needed.items()
+                 if settings.get(name) != value})
   if more:
     _write(folder / _SETTINGS, {**settings, **more})
 

@@ -127,6 +127,17 @@ def test_what_a_trunk_has_read_stands_around_published_text(
   assert settings['pad_token'] == '</s>'
 
 
+def test_types_and_the_side_of_padding_are_told_to_what_stays(published,
+                                                              tmp_path):
+  tokenizer_files.write(published, tmp_path, types=True, padding_side='left')
+  assert (tmp_path / 'tokenizer.json').read_bytes() == published.files[
+      'tokenizer.json']
+  settings = json.loads((tmp_path / 'tokenizer_config.json').read_text())
+  assert settings['tokenizer_class'] == 'GPT2Tokenizer'
+  assert settings['padding_side'] == 'left'
+  assert 'token_type_ids' in settings['model_input_names']
+
+
 @pytest.mark.parametrize('around, trained', [
     (([2], [2], []), False), (((), (), ()), True)])
 def test_a_published_tokenizer_stays_as_it_is(published, around, trained,
