@@ -246,7 +246,8 @@ def matrices(params):
 
 def _matrix_axes(names):
   """The axes, from the end, that a kernel sums over and those it makes."""
-  if not any(name.endswith('attention') for name in names[-3:-2]):
+  # Distances are projected in a module within the attention.
+  if not any(name.endswith('attention') for name in names[:-2]):
     return (-2,), (-1,)
   if names[-2] == 'output':
     return (-3, -2), (-1,)  # [heads, head_dim, width]

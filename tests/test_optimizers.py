@@ -244,6 +244,10 @@ def test_muon_takes_the_kernels_inside_layers_only():
   assert found[f'{layer}.attention.query.kernel'] == ((-3,), (-2, -1))
   assert found[f'{layer}.attention.output.kernel'] == ((-3, -2), (-1,))
   assert found[f'{layer}.mlp.up.kernel'] == ((-2,), (-1,))
+  within = {'layer_0': {'attention': {'relative': {'distance': {
+      'kernel': np.zeros((8, 2, 4))}}}}}
+  (axes,) = named(optimizers.matrices(within)).values()
+  assert tuple(axes) == ((-3,), (-2, -1))
 
 
 def norm(tree):
