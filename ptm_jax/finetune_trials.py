@@ -72,6 +72,8 @@ class Trials:
     """Writes what makes each seed's folder a work directory."""
     before = pathlib.Path(checkpoint) / 'config.json'
     facts = serialize.read_json(before) if before.exists() else {}
+    if self.run.published:
+      facts = {'published': self.run.published}
     state = self._shapes()
     shapes = jax.tree.map(lambda leaf: list(leaf.shape), jax.eval_shape(
         lambda one: merged(self.recipe, one), state['params'])['task'])

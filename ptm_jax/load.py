@@ -15,7 +15,7 @@ import numpy as np
 
 from ptm_jax import config, serialize
 from ptm_jax.checkpoint import Checkpoints
-from ptm_jax.convert import folder, published, tensors
+from ptm_jax.convert import folder, pooled, published, tensors
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.step import make_hparams, make_init
@@ -33,6 +33,8 @@ class Loaded:
       may lack some of its objective's networks.
     step: updates behind these parameters; 0 for a published model.
     finetune: what `config.json` says of fine-tuning, a dict; else None.
+    published: what is noted of the published model that it was, see
+      `convert.published.origin`; {} of one that was trained here.
   """
 
   config: config.Experiment
@@ -41,6 +43,14 @@ class Loaded:
   params: Any
   step: int
   finetune: dict | None = None
+  published: dict = dataclasses.field(default_factory=dict)
+
+  @property
+  def encoder(self):
+    """How its states become a text's vector, a `pooled.Pooled`; None where
+    nothing says it."""
+    said = self.published.get('pooled')
+    return pooled.Pooled(**said) if said else None
 
   def apply(self, texts):
     """Hidden states of sentences, as the trunk reads uncorrupted text.
@@ -102,18 +112,20 @@ def load(path, step=None):
   if published.is_one(path):
     model = published.open_folder(path)
     return Loaded(model.settings, model.tokenizer, model.objective,
-                  model.params(), 0, model.finetune)
+                  model.params(), 0, model.finetune, model.noted())
   settings = serialize.read(path / 'config.json', config.Experiment)
   facts = serialize.read_json(path / 'config.json').get('finetune')
+  origin = published.origin(path)
   if tensors.found(path):
     tokenizer = (Tokenizer.load(path / 'tokenizer')
                  if (path / 'tokenizer').exists() else None)
     objective = settings.objective.bind(
         settings.model, published.vocabulary(
-            tokenizer, published.origin(path).get('config', {})),
+            tokenizer, origin.get('config', {})),
         settings.data.raw_length)
     return Loaded(settings, tokenizer, objective,
-                  folder.read_params(path, objective, facts), 0, facts)
+                  folder.read_params(path, objective, facts), 0, facts,
+                  origin)
   tokenizer = Tokenizer.load(path / 'tokenizer')
   objective = settings.objective.bind(
       settings.model, tokenizer.vocabulary, settings.data.raw_length)
@@ -137,7 +149,8 @@ def load(path, step=None):
   if restored is None:
     raise CheckpointError(f'{path / "checkpoints"} holds no usable checkpoint')
   step, state = restored
-  return Loaded(settings, tokenizer, objective, state['params'], step, facts)
+  return Loaded(settings, tokenizer, objective, state['params'], step, facts,
+                origin)
 
 
 def _task_parameters(path):

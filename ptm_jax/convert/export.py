@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import find, progress
-from ptm_jax.convert import (card, mapping, published, strips, tensors,
+from ptm_jax.convert import (card, mapping, pooled, published, strips, tensors,
                              tokenizer_files)
 from ptm_jax.convert import folder as folders
 from ptm_jax.data.published import Published
@@ -61,7 +61,8 @@ def plan(run, family='', origin=None, bare=False):
   reasons = {}
   if bare:
     run = dataclasses.replace(run, finetune=None, params={
-        name: one for name, one in run.params.items() if name == 'trunk'})
+        name: one for name, one in run.params.items()
+        if name in ('trunk', folders.EXTRA)})
   for bare in (True,) if bare else (False, True):
     for name in [family] if family else known:
       try:
@@ -158,7 +159,7 @@ def _plan(run, family, bare, origin):
   return Plan(family, architecture, values, entries, flat, left)
 
 
-def write(run, made, target, say=print, source=None, pooling=False):
+def write(run, made, target, say=print, source=None, encoder=None):
   """Writes a published folder and compares every tensor.
 
   Args:
@@ -167,8 +168,8 @@ def write(run, made, target, say=print, source=None, pooling=False):
     target: a folder that is not there yet.
     say: takes one line for the user.
     source: the run's folder, whose results go into the card.
-    pooling: whether the folder also says, to sentence-transformers, that the
-      mean of the states stands for a text.
+    encoder: `pooled.Pooled` of a folder that sentence-transformers reads, or
+      None.
   """
   dtype = jnp.dtype(run.config.model.param_dtype)
   if made.left:
@@ -183,31 +184,12 @@ def write(run, made, target, say=print, source=None, pooling=False):
     (folder / 'config.json').write_text(
         json.dumps(made.values, indent=2) + '\n')
     _write_tokenizer(run, made, folder)
-    if pooling:
-      _write_pooling(folder, run.config.model)
+    if encoder:
+      pooled.write(folder, run.config.model, encoder)
     (folder / 'README.md').write_text(card.text(run, made, source),
                                       encoding='utf8')
   say(f'{target}: {made.architecture}, {len(shapes)} tensors, each read back '
       'and equal bit for bit')
-
-
-def _write_pooling(folder, model):
-  """What sentence-transformers reads besides."""
-  kinds = {'': 'Transformer', '1_Pooling': 'Pooling'}
-  (folder / '1_Pooling').mkdir()
-  for path, values in {
-      'modules.json': [
-          {'idx': number, 'name': str(number), 'path': place,
-           'type': f'sentence_transformers.models.{kind}'}
-          for number, (place, kind) in enumerate(kinds.items())],
-      'sentence_bert_config.json': {
-          'max_seq_length': model.max_length, 'do_lower_case': False},
-      '1_Pooling/config.json': {
-          'word_embedding_dimension': model.width,
-          'pooling_mode_cls_token': False, 'pooling_mode_mean_tokens': True,
-          'pooling_mode_max_tokens': False,
-          'pooling_mode_mean_sqrt_len_tokens': False}}.items():
-    (folder / path).write_text(json.dumps(values, indent=2) + '\n')
 
 
 def _convert(made, out, dtype):

@@ -28,9 +28,7 @@ def write(one, target, say=print):
       _verify(one, tensors.Tensors(folder))
     workdir.write_json(folder / 'config.json', workdir.record(
         one.settings, **{'finetune': one.finetune} if one.finetune else {},
-        published={
-            'model_type': one.values['model_type'],
-            'architecture': one.architecture, 'config': one.values}))
+        published=one.noted()))
     if one.tokenizer is not None:
       one.tokenizer.save(folder / 'tokenizer')
   say(f'{target}: {len(shapes)} tensors, each read back and turned again into '

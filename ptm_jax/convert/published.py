@@ -11,7 +11,8 @@ import numpy as np
 
 from ptm_jax import config, find, serialize
 from ptm_jax.convert import folder as folders
-from ptm_jax.convert import mapping, strips, tensors, tokenizer_files
+from ptm_jax.convert import (mapping, pooled, strips, tensors,
+                             tokenizer_files)
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
@@ -38,6 +39,7 @@ class Published:
     tensors: `tensors.Tensors`.
     left: names of tensors that have no place here.
     finetune: what a task's head is, as `Loaded` has it, or None.
+    encoder: `pooled.Pooled`, or None.
   """
 
   folder: pathlib.Path
@@ -52,6 +54,14 @@ class Published:
   tensors: tensors.Tensors
   left: list
   finetune: dict | None = None
+  encoder: pooled.Pooled | None = None
+
+  def noted(self):
+    """What is kept of it beside our settings, JSON values; see `origin`."""
+    return {'model_type': self.values['model_type'],
+            'architecture': self.architecture, 'config': self.values,
+            **({'pooled': dataclasses.asdict(self.encoder)}
+               if self.encoder else {})}
 
   def read(self, entry):
     """The published array of an entry, in the type that is kept here."""
@@ -129,7 +139,8 @@ def open_folder(folder):
     if dtype.kind == 'i':
       raise CheckpointError(f'{folder}: {name} is of integers')
   found = Published(folder, values, family, architecture, settings, tokenizer,
-                    objective, entries, names, source, left, finetune)
+                    objective, entries, names, source, left, finetune,
+                    pooled.read(folder))
   found.check_constants()
   return found
 
@@ -276,7 +287,8 @@ def _merge_aliases(architecture, entries, names, source, folder):
 
 def origin(folder):
   """What `importing` noted of the published model: `model_type`,
-  `architecture` and its `config`; {} of a run."""
+  `architecture`, its `config` and of an encoder of texts `pooled`; {} of a
+  run."""
   noted = json.loads((pathlib.Path(folder) / _CONFIG).read_text(
       encoding='utf8')).get('published')
   return noted if isinstance(noted, dict) else {}

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import meta
 
+from ptm_jax.convert.pooled import Pooled
+from ptm_jax.convert.tokenizer_files import around_texts
 from ptm_jax.errors import ConfigError
 from ptm_jax.load import encode_windows
 from ptm_jax.scoring.scorer import LENGTHS, SPECIAL
@@ -19,7 +21,8 @@ class Embedder:
   Args:
     run: `load.Loaded`.
     pooling: 'mean' over all tokens of a text, special ones included, or 'cls',
-      the state of the first.
+      the state of the first; '' is what a published encoder of texts says, its
+      normalisation and longest text included, or else 'mean'.
     layer: 0 for the embeddings, 1 for the first layer's output ...; negative
       counts from the last, and -1 is what the trunk gives, its last norm
       included.
@@ -32,12 +35,18 @@ class Embedder:
     ConfigError: there is no such pooling; on use, there is no such layer.
   """
 
-  def __init__(self, run, pooling='mean', layer=-1):
-    if pooling not in POOLINGS:
+  def __init__(self, run, pooling='', layer=-1):
+    if pooling not in ('', *POOLINGS):
       raise ConfigError(f'--pooling={pooling}: there are '
                         f'{" and ".join(POOLINGS)}')
-    self._run, self._pooling, self._layer = run, pooling, layer
+    self._run, self._layer = run, layer
+    self._encoder = (run.encoder or Pooled()) if not pooling else (
+        Pooled(pooling))
     self.room = run.objective.model.max_length - SPECIAL
+    if self._encoder.max_length:
+      before, _, after = around_texts(run.tokenizer, run.objective)
+      self.room = min(self.room, self._encoder.max_length
+                      - len(before) - len(after))
     self.cut = 0
     self._program = jax.jit(self._pooled)
 
@@ -86,10 +95,16 @@ class Embedder:
                           f'{len(depths) - 1}')
       states = depths[self._layer]
     states = states.astype(jnp.float32)
-    if self._pooling == 'cls':
-      return states[:, 0]
-    weights = mask[..., None].astype(jnp.float32)
-    return jnp.sum(states * weights, 1) / jnp.maximum(jnp.sum(weights, 1), 1)
+    if self._encoder.pooling == 'cls':
+      vectors = states[:, 0]
+    else:
+      weights = mask[..., None].astype(jnp.float32)
+      vectors = jnp.sum(states * weights, 1) / jnp.maximum(
+          jnp.sum(weights, 1), 1)
+    if self._encoder.normalised:
+      vectors /= jnp.maximum(
+          jnp.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return vectors
 
 
 def word_vectors(run, words):

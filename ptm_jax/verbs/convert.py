@@ -19,7 +19,8 @@ class Verb:
                            "or ELECTRA's 'generator'"),
       'sentence_transformers': (False, 'write the encoder without heads, as '
                                        'sentence-transformers reads it, with '
-                                       'the mean of the states'),
+                                       'the mean of the states, or as it was '
+                                       'published'),
       'check': (False, 'also run the model there and here on one text and '
                        'print the largest difference of logits; needs the '
                        'extra peers'),
@@ -35,7 +36,7 @@ class Verb:
                         'generator')
     from ptm_jax import setup_jax
     setup_jax.configure()
-    from ptm_jax.convert import export, folder, importing, published
+    from ptm_jax.convert import export, folder, importing, pooled, published
     from ptm_jax.load import load
     folder.refuse_existing(flags.target)
     if flags.check:
@@ -50,14 +51,15 @@ class Verb:
       run = load(flags.source)
       if flags.network == 'generator':
         run = export.generator_of(run)
-      pooling = flags.sentence_transformers
-      if pooling and run.objective.model.form != 'encoder':
+      form = run.objective.model.form
+      if flags.sentence_transformers and form != 'encoder':
         raise ConfigError('--sentence_transformers is for encoders, and '
-                          f'{flags.source} is a {run.objective.model.form}')
-      made = export.plan(run, flags.family, published.origin(flags.source),
-                         pooling)
+                          f'{flags.source} is a {form}')
+      encoder = run.encoder or pooled.Pooled()
+      bare = flags.sentence_transformers or run.encoder and not run.finetune
+      made = export.plan(run, flags.family, run.published, bool(bare))
       export.write(run, made, flags.target, source=flags.source,
-                   pooling=pooling)
+                   encoder=encoder if bare else None)
     if flags.check:
       run, peer = ((load(flags.target), flags.source)
                    if published.is_one(flags.source) else (run, flags.target))

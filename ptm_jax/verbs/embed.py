@@ -15,7 +15,8 @@ class Verb:
       'checkpoint': ('', 'folder of the run'),
       'input': ('', 'text file, UTF-8, a sentence a line'),
       'output': ('', 'file to write, .safetensors or .npz'),
-      'pooling': ('mean', 'mean over all tokens, or cls, the first one'),
+      'pooling': ('', 'mean over all tokens, or cls, the first one; without '
+                      'it as a published encoder says, or mean'),
       'layer': (-1, '0: embeddings, 1: first layer ...; -1: the last'),
   }
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from ptm_jax import __main__, config
 from ptm_jax.command_line import load_config
-from ptm_jax.convert import (export, family, importing, mapping,
+from ptm_jax.convert import (export, family, importing, mapping, pooled,
                              published, strips, tensors)
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
@@ -331,7 +331,7 @@ def test_a_classifier_of_the_mean_has_no_published_form(made, pooling):
 def test_an_encoder_of_sentences_has_a_mean_and_no_head(tmp_path):
   run = encoder(masked.Objective())
   made = export.plan(run, bare=True)
-  export.write(run, made, tmp_path / 'out', pooling=True)
+  export.write(run, made, tmp_path / 'out', encoder=pooled.Pooled())
   assert made.architecture == 'BertModel'
   assert not any('cls' in name for name in tensors.Tensors(
       tmp_path / 'out').shapes)
@@ -341,8 +341,77 @@ def test_an_encoder_of_sentences_has_a_mean_and_no_head(tmp_path):
   modules = json.loads((tmp_path / 'out/modules.json').read_text())
   assert [one['path'] for one in modules] == ['', '1_Pooling']
   again = load(tmp_path / 'out')
+  assert again.encoder == pooled.Pooled(max_length=16)
   for path, one in mapping.flatten({'trunk': run.params['trunk']}).items():
     np.testing.assert_array_equal(mapping.flatten(again.params)[path], one)
+
+
+SENTENCE_MODULES = ['base.modules.transformer.Transformer',
+                    'sentence_transformer.modules.pooling.Pooling',
+                    'base.modules.normalize.Normalize']
+
+
+def sentence_folder(place, modules=SENTENCE_MODULES, paths=('', '1_Pooling'),
+                    pooling=None, **files):
+  """A copy of a committed BERT with what the library's newest release
+  writes."""
+  shutil.copytree(cases.FIXTURES / 'bert_pretraining', place)
+  (place / '1_Pooling').mkdir()
+  for name, values in {
+      'modules': [{'type': f'sentence_transformers.{one}', 'path': path}
+                  for one, path in zip(modules, (*paths, '2_Normalize'))],
+      '1_Pooling/config': pooling or {'pooling_mode': 'cls'},
+      'sentence_bert_config': {'max_seq_length': 9}, **files}.items():
+    (place / f'{name}.json').write_text(json.dumps(values))
+  return place
+
+
+def test_an_encoder_of_sentences_comes_back_as_it_was(tmp_path):
+  there = sentence_folder(tmp_path / 'there')
+  edit_config(architectures=['BertModel'])(there)
+  assert convert(there, tmp_path / 'ours') == 0
+  expected = pooled.Pooled('cls', True, 9)
+  assert load(tmp_path / 'ours').encoder == expected
+  assert convert(tmp_path / 'ours', tmp_path / 'back') == 0
+  assert load(tmp_path / 'back').encoder == expected
+  assert 'bert.pooler.dense.weight'.removeprefix('bert.') in tensors.Tensors(
+      tmp_path / 'back').shapes
+
+
+@pytest.mark.parametrize('pooling, expected', [
+    ({'pooling_mode_mean_tokens': True, 'pooling_mode_max_tokens': False},
+     'mean'), ({'pooling_mode': 'mean'}, 'mean')])
+def test_both_ways_to_say_the_pooling_are_read(pooling, expected, tmp_path):
+  there = sentence_folder(tmp_path / 'there', pooling=pooling)
+  assert pooled.read(there).pooling == expected
+
+
+@pytest.mark.parametrize('said, expected', [(7, 7), (10**30, None)])
+def test_the_longest_text_may_be_told_by_the_tokenizer(said, expected,
+                                                       tmp_path):
+  there = sentence_folder(tmp_path / 'there', sentence_bert_config={},
+                          tokenizer_config={'model_max_length': said})
+  assert pooled.read(there).max_length == expected
+
+
+@pytest.mark.parametrize('said, message', [
+    ({'modules': SENTENCE_MODULES[:2] + ['models.Dense']},
+     'modules Transformer, Pooling, Dense'),
+    ({'paths': ('', '../1_Pooling')}, 'in other folders'),
+    ({'paths': ('0_Transformer', '1_Pooling')}, 'in other folders'),
+    ({'pooling': {'pooling_mode': 'weightedmean'}}, 'weightedmean'),
+    ({'pooling': {'pooling_mode_mean_tokens': True,
+                  'pooling_mode_cls_token': True}}, 'pooling_mode_cls_token'),
+    ({'modules': ['models.Transformer']}, 'modules Transformer, where'),
+    ({'sentence_bert_config': {'max_seq_length': 'x'}}, "max_seq_length='x'"),
+    ({'config_sentence_transformers': {
+        'default_prompt_name': 'query', 'prompts': {'query': 'q: '}}},
+     "the prompt 'q: '")])
+def test_what_an_encoder_has_and_we_lack_is_named(said, message, tmp_path):
+  there = sentence_folder(tmp_path / 'there', **said)
+  with pytest.raises(ConfigError, match=message) as error:
+    pooled.read(there)
+  assert '\n' not in str(error.value)
 
 
 def test_layers_that_were_scanned_are_written_one_by_one(tmp_path):

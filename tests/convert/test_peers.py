@@ -3,16 +3,18 @@ scores, losses, gradients, and bits that come back.
 """
 
 import dataclasses
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
-from ptm_jax.convert import (export, importing, mapping, published, strips,
-                             tensors)
+from ptm_jax.convert import (export, importing, mapping, pooled, published,
+                             strips, tensors)
 from ptm_jax.convert.check import relative
 from ptm_jax.load import load
 from ptm_jax.models.relative import distance_rows
+from ptm_jax.scoring.embedder import Embedder
 from ptm_jax.models.sown import entering_states
 from tests.convert import cases
 
@@ -67,6 +69,32 @@ def test_published_to_ours(name, tmp_path):
   run = load(tmp_path / 'published')
   opened = published.open_folder(tmp_path / 'published')
   compared(name, run, opened.entries, peer)
+
+
+def test_pooled_vectors_are_the_means_of_the_published_states(tmp_path):
+  import torch
+  import transformers
+  place = tmp_path / 'there'
+  shutil.copytree(cases.FIXTURES / 'bert_pretraining', place)
+  letters = [chr(97 + one) for one in range(26)]
+  (place / 'vocab.txt').write_text('\n'.join(
+      ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *letters]) + '\n')
+  texts = ['a b c', 'd', 'e f g h i j k']
+  peer = transformers.BertModel.from_pretrained(place).eval()
+  rows = transformers.BertTokenizer(str(place / 'vocab.txt'))(
+      texts, padding=True, return_tensors='pt')
+  assert rows['input_ids'][1].tolist() == [2, 8, 3] + [0] * 6
+  with torch.no_grad():
+    states = peer(**rows).last_hidden_state
+  mask = rows['attention_mask'][..., None]
+  means = ((states * mask).sum(1) / mask.sum(1)).numpy()
+  ones = states[:, 0].numpy()
+  ones /= np.linalg.norm(ones, axis=1, keepdims=True)
+  run = load(place)
+  for encoder, expected in (pooled.Pooled(), means), (
+      pooled.Pooled('cls', True), ones):
+    run.published['pooled'] = dataclasses.asdict(encoder)
+    assert relative(Embedder(run).embed(texts), expected) < CLOSE
 
 
 @pytest.mark.parametrize('name', cases.COMMITTED)

@@ -16,6 +16,7 @@ class Letters:
   """A tokenizer of 'ab cd' as four tokens; its space is none."""
 
   vocabulary = VOCABULARY
+  sample = 'abcdefgh'
   spellings = [b''] * VOCABULARY.size
 
   def encode_with_flags(self, text):
@@ -40,4 +41,4 @@ def run_of(name, form='auto', **model):
       jax.jit(objective.init)(jax.random.key(0))))
   return types.SimpleNamespace(
       tokenizer=Letters(), objective=objective, params=params,
-      config=types.SimpleNamespace(model=objective.model))
+      config=types.SimpleNamespace(model=objective.model), encoder=None)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ptm_jax import __main__
+from ptm_jax.convert.pooled import Pooled
 from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.find import find
 from ptm_jax.scoring import evaluation, stream
@@ -147,6 +148,17 @@ def test_vectors_come_in_the_order_of_the_texts_and_are_means():
     Embedder(run, layer=7).embed(['a'])
   with pytest.raises(ConfigError, match='mean and cls'):
     Embedder(run, 'max')
+
+
+def test_a_published_encoder_says_how_texts_are_pooled():
+  run = run_of('masked')
+  run.encoder = Pooled('cls', True, 5)
+  embedder = Embedder(run)
+  assert embedder.room == 3  # beside two special tokens
+  first = Embedder(run, 'cls').embed(['abc'])
+  assert embedder.embed(['abcd']) == pytest.approx(
+      first / np.linalg.norm(first), rel=1e-4)
+  assert embedder.cut == 1
 
 
 @pytest.mark.parametrize('name,text,found', [
