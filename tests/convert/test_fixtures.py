@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from ptm_jax.convert import export, importing, published, strips, tensors
+from ptm_jax.convert import (export, importing, mapping, published, strips,
+                             tensors)
 from ptm_jax.convert.check import relative
 from ptm_jax.load import load
 from tests.convert import cases
@@ -36,3 +37,23 @@ def test_what_it_gave_and_what_it_was(name, tmp_path):
   direct = load(there)
   jax.tree.map(np.testing.assert_array_equal, direct.params, run.params)
   assert direct.config.model == run.config.model
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+@pytest.mark.parametrize('name', [  # tied, tied, and two with a table more
+    'bert_pretraining', 't5', 'llama', 't5_v11'])
+def test_ours_comes_back_bit_equal(name, dtype, tmp_path):
+  run = cases.redrawn(load(cases.FIXTURES / name))
+  run.params = jax.tree.map(lambda leaf: leaf.astype(dtype), run.params)
+  for model in run.config.model, run.objective.model:
+    model.param_dtype = dtype
+  made = export.plan(run)
+  export.write(run, made, tmp_path / 'there')
+  again = load(tmp_path / 'there')
+  assert ('table' in again.params.get('head', {})) == (
+      not run.config.model.tied_head)
+  before, after = (mapping.flatten(one.params) for one in (run, again))
+  assert set(before) == set(after)
+  for path in before:
+    assert after[path].dtype.name == dtype
+    assert strips.same(np.asarray(before[path]), np.asarray(after[path])), path
