@@ -192,13 +192,16 @@ class Prover:
 
 
 def _large(objective, seed):
-  """Random parameters of order 1."""
-  params = meta.unbox(jax.jit(objective.init)(jax.random.key(seed)))
-  leaves, tree = jax.tree.flatten(params)
-  keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
-  return jax.tree.unflatten(tree, [
-      leaf + 0.3 * jax.random.normal(key, leaf.shape)
-      for leaf, key in zip(leaves, keys, strict=True)])
+  """Random parameters of order 1, around 1 for a norm's scales. They are
+  numpy's: the program that initialises takes longer to compile than a proof.
+  """
+  shapes = meta.unbox(jax.eval_shape(objective.init, jax.random.key(seed)))
+  rng = np.random.default_rng(seed)
+  def draw(path, leaf):
+    centre = float(getattr(path[-1], 'key', None) == 'scale')
+    return jnp.asarray(centre + 0.4 * rng.standard_normal(leaf.shape),
+                       leaf.dtype)
+  return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
 def _differences(before, after, prefix):

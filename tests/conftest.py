@@ -1,5 +1,6 @@
 """Settings of all tests: one CPU device, strict shapes, quick compilations."""
 
+import gc
 import os
 import pathlib
 import subprocess
@@ -23,6 +24,10 @@ from ptm_jax import setup_jax  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parent.parent
 DATA = ROOT.parent / 'shared' / 'data'
+
+# Compiled programs and traces stay, millions of objects that each full
+# collection goes through in vain.
+gc.set_threshold(100_000, 20, 50)
 
 setup_jax.configure()
 jax.config.update('jax_numpy_rank_promotion', 'raise')

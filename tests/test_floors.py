@@ -15,6 +15,7 @@ from ptm_jax.objectives import autoregressive, ideal, masked, permutation
 from ptm_jax.report import floors as report_floors
 from ptm_jax.sources import copying, hidden_markov, topics, words
 from ptm_jax.step import make_hparams, make_init, make_train_step
+from tests.eager import eager
 from tests.sources.test_laws import joint
 
 LENGTH, SYMBOLS = 5, 3
@@ -382,8 +383,8 @@ def test_a_leak_is_caught_by_the_floor_alone(kind, fields, steps, leaks):
   optimizer = config.Optimizer(learning_rate=3e-3, schedule='constant',
                                weight_decay=0.0)
   hparams = make_hparams(objective, optimizer)
-  state = jax.jit(make_init(objective, optimizer, steps))(
-      jax.random.key(0), hparams)
+  state = eager(make_init(objective, optimizer, steps), jax.random.key(0),
+                hparams)
   step = jax.jit(make_train_step(objective, optimizer, steps))
   rng = np.random.default_rng(0)
   # Where neighbours tell little, a model learns sooner to read the leak.

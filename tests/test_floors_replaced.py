@@ -12,6 +12,7 @@ from ptm_jax import config
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.objectives import replaced_token
 from ptm_jax.sources import hidden_markov
+from tests.eager import eager
 from tests.sources.test_laws import joint
 from tests.test_floors import windows
 
@@ -44,7 +45,7 @@ def world(request):
   """Whether the generator reads the text, its parameters, its laws given all
   that it may be shown, and all examples that there are, with their chance."""
   objective = bind('detect')
-  params = meta.unbox(jax.jit(objective.init)(jax.random.key(0)))
+  params = meta.unbox(eager(objective.init, jax.random.key(0)))
   params = jax.tree.map(  # large ones, so that what is read matters
       lambda leaf: 6 * leaf if leaf.ndim > 1 else leaf, params)
   head = params['generator_head']

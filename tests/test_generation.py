@@ -16,6 +16,7 @@ from ptm_jax.generation.sampling import Sampling
 from ptm_jax.generation.writing import Writer
 from ptm_jax.load import encode_windows
 from ptm_jax.objectives import base
+from tests.eager import eager
 from tests.objectives.cases import bound
 from tests.objectives.words import VOCABULARY, ids, show
 from ptm_jax.config import Model
@@ -39,7 +40,7 @@ def run_of(name, form='auto', seed=0, **model):
   objective = bound(name, form, model=Model(**{
       'depth': 2, 'width': 8, 'num_heads': 2, 'max_length': 32, **model}))
   params = jax.tree.map(lambda leaf: 8 * leaf, meta.unbox(
-      jax.jit(objective.init)(jax.random.key(seed))))
+      eager(objective.init, jax.random.key(seed))))
   return types.SimpleNamespace(
       tokenizer=Letters(), objective=objective, params=params,
       logits=jax.jit(functools.partial(_logits, objective)))

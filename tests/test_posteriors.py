@@ -10,6 +10,7 @@ from flax.core import meta
 
 from ptm_jax import posteriors
 from ptm_jax.objectives import autoregressive
+from tests.eager import eager
 from tests.sources.test_chain import joint
 from tests.test_floors import EXACT, LAW, MODEL, SYMBOLS, VOCABULARY, bind, windows
 
@@ -20,7 +21,7 @@ LENGTH = 3
 def case():
   """An untrained model on every text of a length, each equally often."""
   objective = bind('autoregressive', length=LENGTH)
-  params = meta.unbox(jax.jit(objective.init)(jax.random.key(0)))
+  params = meta.unbox(eager(objective.init, jax.random.key(0)))
   texts = np.array(list(itertools.product(range(SYMBOLS), repeat=LENGTH)))
   raw = {name: np.asarray(value, np.int32)
          for name, value in windows(texts).items()}
@@ -49,7 +50,7 @@ def test_terms_of_other_objectives_are_asked_for_every_symbol(
     case, name, terms):
   *_, raw = case
   objective = bind(name, length=LENGTH, **EXACT.get(name, {}))
-  params = meta.unbox(jax.jit(objective.init)(jax.random.key(0)))
+  params = meta.unbox(eager(objective.init, jax.random.key(0)))
   found = posteriors.compare(objective, params, raw, LAW)
   assert sorted(found) == terms
   for one in found.values():

@@ -17,6 +17,7 @@ from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.find import find, names
 from ptm_jax.step import (_add, make_hparams, make_init, make_train_step,
                           read_clock)
+from tests.eager import eager
 from tests.objectives.cases import case
 from tests.objectives.words import VOCABULARY, random_windows
 
@@ -37,8 +38,7 @@ def build(name):
     optimizer = config.Optimizer(learning_rate=1e-2, schedule='constant',
                                  warmup_steps=5, weight_decay=0.0)
     init = make_init(objective, optimizer, 60)
-    state = jax.jit(init)(jax.random.key(0),
-                          make_hparams(objective, optimizer))
+    state = eager(init, jax.random.key(0), make_hparams(objective, optimizer))
     _BUILT[name] = (objective, state,
                     jax.jit(make_train_step(objective, optimizer, 60)))
   return _BUILT[name]

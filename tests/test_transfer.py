@@ -8,6 +8,7 @@ import pytest
 
 from ptm_jax import config, transfer
 from ptm_jax.find import find, names
+from tests.eager import eager
 from tests.objectives.words import VOCABULARY, random_windows
 
 
@@ -76,7 +77,7 @@ def test_states_of_every_depth(name, scan):
   objective = find('objectives', name)().bind(
       config.Model(depth=4, width=16, num_heads=2, scan_layers=scan),
       VOCABULARY, 16)
-  params = {'trunk': jax.jit(objective.init)(jax.random.key(0))['trunk']}
+  params = {'trunk': eager(objective.init, jax.random.key(0))['trunk']}
   windows = random_windows(3, 16, padding=4)
   states, mask = objective.all_features(params, windows)
   final, other = objective.features(params, windows)

@@ -15,6 +15,7 @@ from ptm_jax.models import experts
 from ptm_jax.models.attention import Structure
 from ptm_jax.models.layers import MLP
 from ptm_jax.step import make_hparams, make_init, make_train_step
+from tests.eager import eager
 from tests.models.stacks import VOCAB, model, side, trunk
 from tests.objectives.cases import MODEL, bound
 from tests.objectives.words import random_windows
@@ -176,8 +177,8 @@ def trained():
   optimizer = config.Optimizer(learning_rate=1e-2, warmup_steps=0)
   hparams = make_hparams(objective, optimizer)
   assert hparams['coefficients'][experts.BALANCE] == 0.5
-  state = jax.jit(make_init(objective, optimizer, 40))(
-      jax.random.key(0), hparams)
+  state = eager(make_init(objective, optimizer, 40), jax.random.key(0),
+                hparams)
   step = jax.jit(make_train_step(objective, optimizer, 40))
   windows = random_windows(4, 12, 1, 0)
   found = []

@@ -17,6 +17,7 @@ from ptm_jax.models.relative import (DisentangledScores, RelativeScores,
                                      distance_rows)
 from ptm_jax.models.sown import entering_states
 from ptm_jax.models.transformer import Block, Trunk
+from tests.eager import eager
 from tests.models.stacks import apply, model, side, trunk
 from tests.objectives.cases import MODEL, bound
 from tests.objectives.words import random_windows
@@ -151,7 +152,7 @@ def test_the_second_version_reads_one_distance_and_projects_as_the_content():
 def run(settings, stack, variables=None):
   module = trunk(settings)
   if variables is None:
-    variables = meta.unbox(jax.jit(module.init)(jax.random.key(0), stack))
+    variables = meta.unbox(eager(module.init, jax.random.key(0), stack))
   states, sown = jax.jit(lambda variables, stack: module.apply(
       variables, stack, mutable=['intermediates']))(variables, stack)
   return variables, np.asarray(states), sown['intermediates']

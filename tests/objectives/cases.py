@@ -12,10 +12,13 @@ import functools
 import importlib
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
+from ptm_jax import budget
 from ptm_jax.config import Model
 from ptm_jax.find import find, names
-from ptm_jax.leaks import Prover
+from ptm_jax.leaks import Prover, num_windows
 from ptm_jax.rng import example_keys
 from tests.objectives.words import VOCABULARY
 
@@ -45,10 +48,32 @@ def bound(name, form='auto', length=LENGTH, model=MODEL, **fields):
 def corrupt(objective, windows, seed=0):
   keys = example_keys(jax.random.key(seed), windows['index'],
                       windows['epoch'])
-  return jax.vmap(objective.corrupt)(keys, windows)
+  return jax.jit(jax.vmap(objective.corrupt))(keys, windows)
 
 
 @functools.cache
 def prover(name, form='auto'):
-  """Its programs are shared by all tests of an objective's form."""
-  return Prover(bound(name, form))
+  """Its programs are shared by all tests of an objective's form; `corrupt`
+  is compiled for one number of windows, whatever it is given."""
+  shared = Prover(bound(name, form))
+  shared.corrupt = _in_one_shape(shared.corrupt, shared.objective)
+  return shared
+
+
+def _in_one_shape(corrupt, objective):
+  """`corrupt` of up to as many windows as `Prover.data` makes of the usual
+  ones; fewer are repeated to that number, and the repetitions cut off."""
+  fields = budget.full_windows(objective, 1)
+  rows = num_windows(objective) * LENGTH
+
+  def corrupt_some(windows):
+    count = len(windows['index'])
+    assert count <= rows, f'more than {rows} windows'
+    batch = corrupt({name: np.resize(windows[name],
+                                     (rows, *windows[name].shape[1:]))
+                     for name in fields})
+    key = batch.pop('key')[:count]
+    return {'key': key, **jax.tree.map(
+        lambda x: jnp.asarray(np.asarray(x)[:count]), batch)}
+
+  return corrupt_some

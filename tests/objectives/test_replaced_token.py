@@ -11,6 +11,7 @@ from ptm_jax.find import find
 from ptm_jax.leaks import Prover
 from ptm_jax.objectives import judges
 from ptm_jax.step import make_hparams, make_init, make_train_step
+from tests.eager import eager
 from tests.objectives.cases import LENGTH, bound, corrupt
 from tests.objectives.words import VOCABULARY, ids, random_windows, show
 
@@ -159,8 +160,8 @@ def test_the_first_stage_trains_the_generator_which_then_is_the_trunk():
                                warmup_steps=0, weight_decay=0.1)
   objective = bound('replaced_token', rate=0.3, generator_width=1.0,
                     first_stage=0.5)
-  state = jax.jit(make_init(objective, optimizer, 4))(
-      jax.random.key(0), make_hparams(objective, optimizer))
+  state = eager(make_init(objective, optimizer, 4), jax.random.key(0),
+                make_hparams(objective, optimizer))
   step = jax.jit(make_train_step(objective, optimizer, 4))
   stages = []
   for number in range(4):

@@ -11,6 +11,7 @@ from ptm_jax.find import find
 from ptm_jax.objectives import (autoregressive, masked, masked_next_token,
                                 phases, replaced_token, span_corruption)
 from ptm_jax.step import make_hparams, make_init, make_train_step
+from tests.eager import eager
 from tests.objectives import test_masked
 from tests.objectives.cases import MODEL, bound, corrupt
 from tests.objectives.words import VOCABULARY, random_windows
@@ -46,8 +47,8 @@ def test_a_phase_is_the_member_alone_and_leaves_other_heads_as_they_are():
   init, step = (jax.jit(make(both, optimizer, 4))
                 for make in (make_init, make_train_step))
   state = start = init(jax.random.key(0), make_hparams(both, optimizer))
-  one = jax.jit(make_init(alone, optimizer, 4))(
-      jax.random.key(0), make_hparams(alone, optimizer))
+  one = eager(make_init(alone, optimizer, 4), jax.random.key(0),
+              make_hparams(alone, optimizer))
   one_step = jax.jit(make_train_step(alone, optimizer, 4))
   for number in range(4):
     windows = random_windows(8, 12, 2, seed=number)
@@ -83,7 +84,7 @@ def test_the_same_head_is_shared():
       'first': masked.Objective(rate=0.3),
       'second': masked.Objective(rate=0.5)})
   assert set(objective.networks()) == {'trunk', 'head'}
-  params = meta.unbox(jax.jit(objective.init)(jax.random.key(0)))
+  params = meta.unbox(eager(objective.init, jax.random.key(0)))
   batch = corrupt(objective, random_windows(4, 12))
   terms = objective.loss(None, params, batch)
   assert float(terms['first_mlm'].weight) < float(terms['second_mlm'].weight)

@@ -18,6 +18,7 @@ from ptm_jax.leaks import Prover
 from ptm_jax.models import memory
 from ptm_jax.objectives import (autoregressive, mixture, prefix_lm,
                                 segments)
+from tests.eager import eager
 from tests.objectives.cases import MODEL, bound, corrupt
 from tests.objectives.words import VOCABULARY, random_windows, show, window
 
@@ -192,8 +193,8 @@ def test_what_the_last_segment_said_is_learnt():
   optimizer = config.Optimizer(learning_rate=1e-2, schedule='constant',
                                warmup_steps=5, weight_decay=0.0)
   hparams = step.make_hparams(objective, optimizer)
-  state = jax.jit(step.make_init(objective, optimizer, 150))(
-      jax.random.key(0), hparams)
+  state = eager(step.make_init(objective, optimizer, 150), jax.random.key(0),
+                hparams)
   update = jax.jit(step.make_train_step(objective, optimizer, 150))
 
   def texts(seed):

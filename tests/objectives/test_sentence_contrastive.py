@@ -8,6 +8,7 @@ import pytest
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 from ptm_jax.objectives import sentence_contrastive
+from tests.eager import eager
 from tests.objectives.cases import bound, corrupt
 from tests.objectives.test_token_document import rebuild  # noqa: F401
 from tests.objectives.words import random_windows
@@ -36,8 +37,8 @@ def test_both_readings_have_their_own_dropout(monkeypatch):
   monkeypatch.setattr(
       sentence_contrastive, 'cosine_contrast',
       lambda states, others, *rest: seen.append((states, others)))
-  params = {'trunk': jax.jit(objective.trunk().init)(
-      jax.random.key(0), *objective.networks()['trunk'][1])['params']}
+  params = {'trunk': eager(objective.trunk().init, jax.random.key(0),
+                           *objective.networks()['trunk'][1])['params']}
   batch = corrupt(objective, random_windows(2, 12))
   objective.loss(jax.random.split(jax.random.key(1), 2), params, batch)
   objective.loss(None, params, batch)

@@ -15,6 +15,7 @@ from ptm_jax.find import find
 from ptm_jax.objectives import (autoregressive, masked, next_sentence,
                                 sentence_order, substituted_token)
 from ptm_jax.objectives import sum as sums
+from tests.eager import eager
 from tests.objectives.cases import bound, corrupt
 from tests.objectives.words import (VOCABULARY, random_windows, sentences,
                                     show)
@@ -54,7 +55,7 @@ def test_no_unit_hides_what_stands_between_the_parts(unit):
 def test_terms_are_those_of_the_members_on_the_same_states():
   objective = bound('sum')
   batch = corrupt(objective, random_windows(4, 12, 2))
-  params = meta.unbox(jax.jit(objective.init)(jax.random.key(0)))
+  params = meta.unbox(eager(objective.init, jax.random.key(0)))
   states = jax.random.normal(jax.random.key(1), (4, 15, 8))
   terms = objective.score(params, states, batch)
   mlm, order = objective.members.values()

@@ -8,6 +8,7 @@ import numpy as np
 from flax.core import meta
 
 from ptm_jax.config import Model
+from tests.eager import eager
 from tests.objectives.cases import bound
 from tests.objectives.words import VOCABULARY, ids, show
 
@@ -38,7 +39,7 @@ def run_of(name, form='auto', **model):
   objective = bound(name, form, model=Model(**{
       'depth': 2, 'width': 8, 'num_heads': 2, 'max_length': 32, **model}))
   params = jax.tree.map(lambda leaf: 8 * leaf, meta.unbox(
-      jax.jit(objective.init)(jax.random.key(0))))
+      eager(objective.init, jax.random.key(0))))
   return types.SimpleNamespace(
       tokenizer=Letters(), objective=objective, params=params,
       config=types.SimpleNamespace(model=objective.model), encoder=None)

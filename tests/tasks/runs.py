@@ -11,6 +11,7 @@ from ptm_jax.data.corpora import text
 from ptm_jax.data.train_tokenizer import train
 from ptm_jax.find import find
 from ptm_jax.step import make_hparams, make_init
+from tests.eager import eager
 from tests.small_runs import WORDS
 
 
@@ -31,8 +32,8 @@ def untrained_run(folder, objective='masked', **model):
       data=config.Data(raw_length=16, batch_size=8))
   found = tokenizer()
   bound = settings.objective.bind(settings.model, found.vocabulary, 16)
-  state = jax.jit(make_init(bound, settings.optimizer, settings.num_steps))(
-      jax.random.key(0), make_hparams(bound, settings.optimizer))
+  state = eager(make_init(bound, settings.optimizer, settings.num_steps),
+                jax.random.key(0), make_hparams(bound, settings.optimizer))
   found.save(folder / 'tokenizer')
   workdir.write_json(folder / 'config.json', workdir.record(
       settings, corpus_hash='none', tokenizer_hash=found.hash))
