@@ -63,6 +63,9 @@ def plan(run, family='', origin=None, bare=False):
     run = dataclasses.replace(run, finetune=None, params={
         name: one for name, one in run.params.items()
         if name in ('trunk', folders.EXTRA)})
+  elif 'prefix' in run.params.get('task', {}):
+    raise ConfigError('a run with a prefix has no published form: its trunk is '
+                      'that of the run which was fine-tuned')
   for bare in (True,) if bare else (False, True):
     for name in [family] if family else known:
       try:
@@ -76,7 +79,7 @@ def plan(run, family='', origin=None, bare=False):
 def kind_of(run):
   """The kind of the task that a run was fine-tuned on, as of
   `family.Architecture`, or None."""
-  if 'task' not in run.params or not run.finetune:
+  if not run.params.get('task') or not run.finetune:  # no head of its own
     return None
   if 'kind' in run.finetune:
     return run.finetune['kind']

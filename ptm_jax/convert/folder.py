@@ -75,7 +75,7 @@ def shapes_of_extra(objective):
 def task_of(facts):
   """Outputs of a task's head and what it reads, as of `heads.TaskHead`, or
   None, given what `config.json` says of fine-tuning."""
-  if not facts:
+  if not facts or facts.get('parameters') == {}:  # no head of its own
     return None
   try:
     shapes = facts['parameters']

@@ -4,8 +4,8 @@ import flax.linen as nn
 
 from ptm_jax.models.attention import Structure
 from ptm_jax.models.positions import RelativeBias
-from ptm_jax.models.transformer import (Embedding, Inputs, Stack,
-                                        shared_inputs)
+from ptm_jax.models.shared import shared_inputs
+from ptm_jax.models.transformer import Embedding, Inputs, Stack
 from ptm_jax.rng import stream
 
 

@@ -12,6 +12,7 @@ from ptm_jax.models.convolution import Convolution
 from ptm_jax.models.experts import Experts
 from ptm_jax.models.layers import (MLP, Dense, Norm, dropout, normal,
                                    param_init)
+from ptm_jax.models.shared import at_rows, narrowed, narrows, shared_inputs
 from ptm_jax.rng import stream
 
 
@@ -52,12 +53,14 @@ class Block(nn.Module):
         Transformer-XL, disentangled) and their keys' `places`, `distances`,
         `types` of both, `bias`, `slots`, `keys`, for cross attention `encoded` and
         `cross_structure`, and `context`, which self attention reads in place
-        of `x`.
+        of `x`; `rows`, of `x`, that alone are queries.
 
     Returns:
       `[batch, length, width]` and None, as `nn.scan` wants it.
     """
     model, entering = self.model, x
+    if 'rows' in shared:  # the others are keys and values alone
+      x = at_rows(x, shared['rows'])
     self.sow('intermediates', 'entering', entering)
     keys = shared.get('keys')
     keys = None if keys is None else stream(keys, 'layer', index)
@@ -80,7 +83,8 @@ class Block(nn.Module):
       if structure.num_segments > 1:  # memory is of states before their norm
         context = read(memory.of_keys(shared.get('context', x), structure))
       else:
-        context = memory.of_keys(shared.get('context', y), structure)
+        states = read(entering) if 'rows' in shared else y
+        context = memory.of_keys(shared.get('context', states), structure)
       return Attention(model, name='attention')(
           y, context, structure, shared.get('positions'), shared.get('bias'),
           own('attention_weights'), shared.get('slots'),
@@ -129,10 +133,13 @@ class Stack(nn.Module):
     else:
       for index in range(self.depth):
         experts = bool(model.num_experts and index % 2)
-        last = (index + 1) % model.window_every == 0
-        x, _ = block(model, self.cross, experts, window if last else None,
+        far = (index + 1) % model.window_every == 0
+        last = 'asked' in shared and index == self.depth - 1
+        x, _ = block(model, self.cross, experts, window if far else None,
                      bool(model.convolution_width and not index),
-                     name=f'layer_{index}')(x, jnp.int32(index), shared)
+                     name=f'layer_{index}')(
+                         x, jnp.int32(index),
+                         narrowed(shared) if last else shared)
     if model.norm_position == 'pre':
       x = Norm(model, name='final_norm')(x)
     return x
@@ -192,27 +199,6 @@ class Inputs(nn.Module):
     return x
 
 
-def shared_inputs(model, stack, structure, bias, keys):
-  """What all layers of a stack read, as `Block` says."""
-  shared = {'structure': structure, 'keys': keys}
-  positions = stack['positions']
-  places = memory.of_keys(positions, structure)
-  if model.positions in ('rotary', 'transformer_xl') or model.disentangled:
-    # Of the keys of these rows, which then go into the cache.
-    shared['positions'], shared['places'] = positions, places
-  if model.relative_types and 'token_types' in stack:
-    types = stack['token_types']
-    shared['types'] = types, memory.of_keys(types, structure)
-  if 'slots' in stack:  # a key's place in the cache is its position
-    shared['slots'] = stack['slots']
-    places = jnp.arange(structure.key_segments.shape[1])[None]
-  if model.relative_bias:
-    shared['bias'] = bias(positions, places)
-  elif model.positions == 'alibi':
-    shared['bias'] = position_kinds.alibi(positions, places, model.num_heads)
-  return shared
-
-
 class EnhancedDecoder(nn.Module):
   """The last layer, which learns where tokens stand in the text and is run
   twice: its queries are states and absolute positions, then its own output;
@@ -268,7 +254,8 @@ class Trunk(nn.Module):
         To write token by token, with the collection `cache` mutable: `slots`,
         where a row's keys are kept, and `key_segment_ids` `[batch, slots]`,
         0 where a slot is empty. `num_segments`, an int of 2 or more, reads
-        the text in so many segments of equal length with memory.
+        the text in so many segments of equal length with memory. `asked`
+        `[batch, n]`, rows whose states alone are given.
       keys: one jax key per example for dropout, or None.
 
     Returns:
@@ -306,9 +293,13 @@ class Trunk(nn.Module):
       if model.positions == 'disentangled_v2':
         distances = Norm(model, name='distance_norm')(distances)
       shared['distances'] = distances
+    asked, early = stack.get('asked'), narrows(model, num_segments)
+    if asked is not None and early:
+      shared['asked'] = asked
     last = int(model.enhanced_decoder)
     x = Stack(model, model.depth - last, name='stack')(x, shared)
     if model.enhanced_decoder:
       x = EnhancedDecoder(model, name='enhanced_decoder')(
           x, stack['positions'], shared)
-    return memory.join(x, num_segments)
+    x = memory.join(x, num_segments)
+    return x if asked is None or early else at_rows(x, asked)

@@ -5,7 +5,7 @@ import functools
 
 import jax.numpy as jnp
 
-from ptm_jax.objectives import arrange, noise, ways
+from ptm_jax.objectives import arrange, base, noise, ways
 
 
 def pseudo(asked, loss):
@@ -60,5 +60,10 @@ def asked(objective, predictions, window, rank, factor):
 
 def recovered(objective, params, batch):
   """The loss of what `asked` made."""
-  hidden, _ = objective.run_trunk(params, objective.stack(batch), None)
-  return {'mlm': objective.recover(params, hidden, batch)}
+  predicted = batch['predicted']
+  hidden, _ = objective.run_trunk(
+      params, {**objective.stack(batch), 'asked': predicted}, None)
+  rows = jnp.broadcast_to(jnp.arange(predicted.shape[1])[None], predicted.shape)
+  return {'mlm': objective.recover(params, hidden, {
+      'predicted': rows, **{name: base.at(batch[name], predicted)
+                            for name in ('targets', 'weights')}})}

@@ -23,7 +23,7 @@ from ptm_jax.objectives import ways
 
 # Lengths that texts are padded to; a program is compiled for each.
 LENGTHS = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-_TOKENS = 4096  # in one call: more do not fit a CPU's caches
+_TOKENS = 2048  # in one call: more do not fit a CPU's caches
 _COPIED = 2**22  # numbers in the copies of the texts that are made at once
 SPECIAL = 4  # positions that special tokens may take
 

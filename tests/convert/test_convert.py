@@ -247,6 +247,17 @@ def test_a_run_without_a_published_form_says_why():
     export.plan(bound(), 'banana')
 
 
+def test_of_a_fine_tuned_run_what_it_answers_with_is_published():
+  run = bound()
+  def tuned(**task):
+    return dataclasses.replace(run, params={**run.params, 'task': task},
+                               finetune={'task': 'sst2', 'parameters': {}})
+  # A prompt or a text is answered by the language model itself.
+  assert export.plan(tuned()).architecture == 'GPT2LMHeadModel'
+  with pytest.raises(ConfigError, match='with a prefix has no published form'):
+    export.plan(tuned(prefix=np.ones((2, 8)), head={}))
+
+
 def encoder(objective, **fields):
   """An encoder's run with random parameters."""
   model = config.Model(depth=2, width=16, num_heads=2, max_length=16,

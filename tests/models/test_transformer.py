@@ -121,6 +121,24 @@ def test_explicit_visibility_is_one_more_condition():
   np.testing.assert_allclose(found, decoder, atol=1e-6)
 
 
+@pytest.mark.parametrize('form,fields', [
+    ('prefix', OPTIONS['plain']), ('decoder', OPTIONS['grouped']),
+    ('encoder', OPTIONS['t5']), ('encoder', OPTIONS['albert']),
+    ('decoder', dict(attention_window=3, positions='alibi')), *(
+        pytest.param('encoder', fields, marks=pytest.mark.slow)
+        for fields in (
+            OPTIONS['post_norm'], OPTIONS['post_rms'],
+            dict(positions='transformer_xl'), dict(positions='disentangled'),
+            dict(scan_layers=True), dict(enhanced_decoder=True)))])
+def test_rows_that_are_asked_for_are_those_of_all(form, fields):
+  module, inputs = trunk(model(**fields), form), batch(form)
+  params = params_of(module, inputs)
+  asked = np.asarray([[2, 0], [3, 1], [6, 2], [7, 7], [0, 5]])
+  found = apply(module, params, {**inputs, 'asked': asked})
+  np.testing.assert_allclose(found, np.take_along_axis(
+      apply(module, params, inputs), asked[..., None], 1), atol=1e-5)
+
+
 def test_an_offset_is_added_to_the_embeddings():
   settings, module, inputs, params = build('plain', 'encoder')
   offset = np.random.default_rng(0).normal(
