@@ -82,24 +82,19 @@ def test_distances_and_types_by_loops():
           assert found[0, head, i, j] == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize('num_segments', [1, 2])
-def test_queries_begin_as_a_vector_of_their_own(num_segments):
-  settings = model(query_embedding=True, norm_position='post',
-                   positions='transformer_xl')
-  stack = side(((8,),), 8)
-  # Of four or eight rows the last one is a query.
-  rows = 8 // num_segments
-  stack['visibility'] = np.ones((1, 8, rows - 1), bool)
-  if num_segments > 1:
-    stack['num_segments'] = num_segments
+def test_queries_begin_as_a_vector_of_their_own():
+  settings = model(query_embedding=True, norm_position='post', depth=1,
+                   positions='none')
+  # In each of two segments the last of four rows is a query.
+  stack = dict(side(((8,),), 8), num_segments=2,
+               visibility=np.ones((1, 8, 3), bool))
   _, variables = Trunk(settings, 'two_stream', 13).init_with_output(
       jax.random.key(0), stack, mutable=True)
   params = meta.unbox(variables['params'])
   found = entering_states(variables['intermediates']['stack'])[0].reshape(8, 8)
-  is_query = np.arange(8) % rows == rows - 1
+  is_query = np.arange(8) % 4 == 3
   vector = params['inputs']['query_embedding']
-  np.testing.assert_array_equal(found[is_query], np.tile(
-      vector, (num_segments, 1)))
+  np.testing.assert_array_equal(found[is_query], [vector] * 2)
   np.testing.assert_array_equal(found[~is_query], params['token_embedding'][
       'embedding'][stack['inputs'][0][~is_query]])
 
