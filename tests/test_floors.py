@@ -3,6 +3,7 @@
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.core import meta
@@ -93,10 +94,10 @@ def test_floor_is_that_of_enumeration(name, segments):
         for one, table in tables.items()]) for text in texts]))
   raw = windows(texts, np.tile(segments, (len(texts), 1)))
   checked = dict.fromkeys(objective.coefficients(), 0)
+  scored = _scored(objective)
   for batch in corrupted(objective, raw, 4):
     seen = objective.visibility(batch)
-    terms = {term: (np.asarray(t.targets), np.asarray(t.factors))
-             for term, t in _terms(objective, batch).items()}
+    terms = jax.tree.map(np.asarray, scored(batch))
     for law, chance in zip((LAW, *DOCUMENTS), chances, strict=True):
       found = objective.floor(law, batch)
       assert found, 'no floor'
@@ -121,12 +122,13 @@ def test_floor_is_that_of_enumeration(name, segments):
   assert all(count for term, count in checked.items() if term != 'sbo')
 
 
-def _terms(objective, batch):
-  params = jax.eval_shape(objective.init, jax.random.key(0))
-  params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32),
-                        meta.unbox(params))
-  return jax.jit(lambda params, batch: objective.loss(
-      None, params, batch))(params, batch)
+def _scored(objective):
+  """A batch -> each term's targets and factors, without any network."""
+  params = meta.unbox(jax.eval_shape(objective.init, jax.random.key(0)))
+  params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), params)
+  return jax.jit(lambda batch: {
+      term: (one.targets, one.factors)
+      for term, one in objective.loss(None, params, batch).items()})
 
 
 def questions(objective, raw):

@@ -44,9 +44,9 @@ def test_a_phase_is_the_member_alone_and_leaves_other_heads_as_they_are():
   both = bound('schedule', shares={})
   alone = both.members['autoregressive']
   assert alone.model.form == 'decoder' and both.model.form == 'encoder'
-  init, step = (jax.jit(make(both, optimizer, 4))
-                for make in (make_init, make_train_step))
-  state = start = init(jax.random.key(0), make_hparams(both, optimizer))
+  step = jax.jit(make_train_step(both, optimizer, 4))
+  state = start = eager(make_init(both, optimizer, 4), jax.random.key(0),
+                        make_hparams(both, optimizer))
   one = eager(make_init(alone, optimizer, 4), jax.random.key(0),
               make_hparams(alone, optimizer))
   one_step = jax.jit(make_train_step(alone, optimizer, 4))
