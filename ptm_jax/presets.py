@@ -58,8 +58,11 @@ def shrink(experiment, size):
   """Gives an experiment one of the house's sizes; 'base' stays as it is.
 
   The kind of the model stays (norms, positions, activation), its size and
-  the run's change. `tiny` runs every path in under 20 seconds on a core,
-  `small` learns something in about 5 minutes on two.
+  the run's change. Initial weights grow as sqrt(1 / width), which leaves
+  states as large as at the published width: with its 0.02 a narrow model
+  stays at the unigram loss for thousands of updates. `tiny` runs every path
+  in under 20 seconds on a core, `small` learns something in about 5 minutes on
+  two.
 
   Args:
     experiment: `config.Experiment`; changed in place.
@@ -73,7 +76,9 @@ def shrink(experiment, size):
   tiny = size == 'tiny'
   model, data = experiment.model, experiment.data
   model.depth, model.mlp_dim, model.embedding_width = 2, None, None
-  model.width, model.num_heads = (64, 2) if tiny else (128, 4)
+  published, model.width = model.width, 64 if tiny else 128
+  model.init_scale *= (published / model.width)**0.5
+  model.num_heads = 2 if tiny else 4
   model.num_kv_heads, model.dropout, model.attention_dropout = None, 0.0, 0.0
   data.raw_length, data.batch_size = (64, 16) if tiny else (128, 32)
   model.max_length = max(model.max_length, data.raw_length + 3)
