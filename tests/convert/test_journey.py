@@ -2,6 +2,8 @@
 that, and have transformers predict the same of the same texts.
 """
 
+import json
+import random
 import subprocess
 import sys
 
@@ -114,3 +116,65 @@ def test_padded_texts_and_pairs_of_them_are_read_the_same(name, fields,
         here.params, windows_of(tokens, real))
     scores = check.scores(here.objective, here.params, states, mask)
     assert check.relative(np.asarray(scores), there) < 2e-5
+
+
+def write_pairs(path, count, seed):
+  """Texts of either half of the words behind a text of all."""
+  draw = random.Random(seed)
+  words = small_runs.WORDS
+  lines = ['label\ttext_a\ttext_b']
+  for _ in range(count):
+    label = draw.randrange(2)
+    half = words[label * len(words) // 2:][:len(words) // 2]
+    lines.append('\t'.join([
+        f'half {label}', ' '.join(draw.choices(words, k=draw.randint(2, 9))),
+        ' '.join(draw.choices(half, k=draw.randint(2, 9)))]))
+  path.write_text('\n'.join(lines) + '\n')
+
+
+def publish_gpt2(folder):
+  """A random one with a byte-level BPE, as these libraries write them."""
+  import tokenizers
+  import transformers
+  folder.mkdir()
+  pieces = tokenizers.ByteLevelBPETokenizer()
+  pieces.train_from_iterator([' '.join(small_runs.WORDS)] * 9, 330,
+                             special_tokens=['<|endoftext|>'])
+  pieces.save_model(str(folder))
+  tokenizer = transformers.GPT2Tokenizer.from_pretrained(folder)
+  tokenizer.save_pretrained(folder)
+  transformers.GPT2LMHeadModel(transformers.GPT2Config(
+      vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2,
+      n_positions=64, bos_token_id=0, eos_token_id=0)).save_pretrained(folder)
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+def test_a_published_decoder_predicts_pairs_the_same(tmp_path):
+  import torch
+  import transformers
+  publish_gpt2(tmp_path / 'gpt2')
+  for split, count in ('train', 96), ('test', 24):
+    write_pairs(tmp_path / f'{split}.tsv', count, count)
+  run('finetune', f'--checkpoint={tmp_path / "gpt2"}', '--task=own_classes',
+      f'--data_dir={tmp_path}', '--seeds=1', '--epochs=4', '--batch_size=16',
+      '--learning_rate=3e-3', '--max_length=48', '--pooling=last',
+      f'--workdir={tmp_path / "tuned"}')
+  seed = tmp_path / 'tuned' / 'seed-0'
+  printed = run('convert', f'--source={seed}', f'--target={tmp_path / "out"}',
+                '--check')
+  assert float(printed.rsplit(':', 1)[1]) < 2e-5
+
+  peer = transformers.AutoModelForSequenceClassification.from_pretrained(
+      tmp_path / 'out').eval()
+  tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / 'out')
+  rows = [line.split('\t')[1:] for line in (
+      tmp_path / 'test.tsv').read_text().splitlines()[1:]]
+  with torch.no_grad():
+    scores = peer(**tokenizer(
+        *map(list, zip(*rows, strict=True)), padding=True,
+        return_tensors='pt')).logits.numpy()
+  here = [json.loads(line)['prediction'] for line in (
+      seed / 'predictions.jsonl').read_text().splitlines()]
+  assert [peer.config.id2label[int(one)] for one in scores.argmax(1)] == here
+  assert len(set(here)) == 2
