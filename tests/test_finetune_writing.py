@@ -143,7 +143,7 @@ def test_rows_of_any_length_are_answered_as_alone(name):
 
 
 def test_what_writes_nothing_is_refused(data, tmp_path):
-  for name in 'masked', 'permutation':
+  for name in 'masked', 'permutation', 'blank_infilling':
     with pytest.raises(ConfigError, match='write'):
       writing.way_of(bound(name))
   trunk = untrained_run(tmp_path / 'trunk')
