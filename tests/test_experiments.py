@@ -18,10 +18,11 @@ ROOT = pathlib.Path(__file__).parent.parent
 EXPERIMENTS = sorted((ROOT / 'experiments').glob('*.py'))
 COMPARISONS = ('albert_table5', 'compare_objectives', 'floors',
                'floors_sentences')
-# Many objectives, each with its own programs, take a minute; of the floors
-# `test_floors_rows` trains four.
-RUNS = [pytest.param(path, marks=pytest.mark.slow)
-        if path.stem in ('albert_table5', 'floors_sentences') else path
+# Compiling one takes a quarter of a minute, so only these are trained by
+# `make test`; of the floors `test_floors_rows` trains four.
+QUICK = ('bert', 'transformer')
+RUNS = [path if path.stem in QUICK
+        else pytest.param(path, marks=pytest.mark.slow)
         for path in EXPERIMENTS if path.stem != 'floors']
 BLOCKS = re.findall(r'```python\n(.*?)```',
                     (ROOT / 'README.md').read_text(encoding='utf8'), re.S)
@@ -37,8 +38,8 @@ def corpus(tmp_path_factory):
   return folder
 
 
-def run_tiny(path, corpus, workdir):
-  """Two updates of an experiment's tiny variant, from the command line."""
+def tiny(path, corpus, workdir):
+  """The command line of two updates of an experiment's tiny variant."""
   if path.stem == 'ernie':  # entities of a user's text come from a file
     names = corpus.parent / 'names.txt'
     names.write_text('ArgumentParser\nTimeoutExpired\n', encoding='utf8')
@@ -47,30 +48,43 @@ def run_tiny(path, corpus, workdir):
     extra = []
   compares = path.stem in COMPARISONS
   if path.stem == 'transformer':  # text alone has no translation
-    return __main__.main([
+    return [
         'pretrain', f'--config={path}:tiny', '--config.num_steps=2',
         '--config.corpus.num_documents=500',
-        '--config.evaluation.num_batches=1', f'--workdir={workdir}'])
+        '--config.evaluation.num_batches=1', f'--workdir={workdir}']
   if load_plan(str(path)):
-    return __main__.main([
+    return [
         'sweep', f'--config={path}:tiny,corpus=text',
         f'--config.corpus.path={corpus}', '--config.num_steps=2',
         '--config.corpus.documents_are=block', '--config.evaluation.tasks=',
-        '--config.evaluation.num_batches=1', f'--workdir={workdir}'])
+        '--config.evaluation.num_batches=1', f'--workdir={workdir}']
   base = '--config.base' if compares else '--config'
   clock = (['--config.base.budget.clock=steps', '--config.seeds=0']
            if compares else [])
-  return __main__.main([
+  return [
       'compare' if compares else 'pretrain',
       f'--config={path}:tiny,corpus=text', f'{base}.corpus.path={corpus}',
       f'{base}.corpus.documents_are=block', f'{base}.num_steps=2',
-      f'{base}.evaluation.num_batches=1', f'--workdir={workdir}', *clock, *extra])
+      f'{base}.evaluation.num_batches=1', f'--workdir={workdir}', *clock, *extra]
+
+
+@pytest.mark.parametrize('path', [
+    pytest.param(path, marks=pytest.mark.slow) if path.stem == 'floors'
+    else path for path in EXPERIMENTS if path.stem not in QUICK],
+                         ids=lambda p: p.stem)
+def test_tiny_is_what_can_be_run(path, corpus, tmp_path, monkeypatch, capsys):
+  """All before the corpus is read and anything compiled: the settings fit
+  each other, and the loss is traced to count its products."""
+  monkeypatch.chdir(tmp_path)
+  assert __main__.main([*tiny(path, corpus, 'run'), '--dry_run']) == 0
+  assert re.search(r'num steps +2 ', capsys.readouterr().out)
+  assert not (tmp_path / 'run').exists()
 
 
 @pytest.mark.parametrize('path', RUNS, ids=lambda p: p.stem)
 def test_tiny_runs_two_updates(path, corpus, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
-  assert run_tiny(path, corpus, f'runs/{path.stem}') == 0
+  assert __main__.main(tiny(path, corpus, f'runs/{path.stem}')) == 0
   workdir = tmp_path / 'runs' / path.stem
   results = json.loads((workdir / 'results.json').read_text())
   assert results['runs']
@@ -121,8 +135,8 @@ def test_the_objective_in_the_readme_trains(corpus, tmp_path, monkeypatch):
       f'--config={ROOT}/experiments/roberta.py:tiny,corpus=text,'
       'objective=substitution',
       f'--config.corpus.path={corpus}', '--config.corpus.documents_are=block',
-      '--config.num_steps=2', '--config.evaluation.num_batches=1',
-      '--workdir=run']) == 0
+      '--config.model.depth=1', '--config.num_steps=2',
+      '--config.evaluation.num_batches=1', '--workdir=run']) == 0
   metrics = json.loads((tmp_path / 'run/results.json').read_text())[
       'runs'][0]['metrics']
   assert 0 < metrics['validation/substitution/nll'] < 2

@@ -377,7 +377,9 @@ class StreamThatSeesItself(permutation.Objective):
 
 
 @pytest.mark.parametrize('kind,fields,steps,leaks', [
-    (autoregressive.Objective, {}, 150, False), (MaskOffByOne, {}, 150, True),
+    pytest.param(autoregressive.Objective, {}, 150, False,
+                 marks=pytest.mark.slow),
+    (MaskOffByOne, {}, 150, True),
     pytest.param(TargetsInTheInputs, WHOLE, 300, True, marks=pytest.mark.slow),
     pytest.param(StreamThatSeesItself, {}, 300, True, marks=pytest.mark.slow)])
 def test_a_leak_is_caught_by_the_floor_alone(kind, fields, steps, leaks):

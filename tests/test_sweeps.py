@@ -125,6 +125,7 @@ def test_a_finished_sweep_is_not_run_again_and_another_is_refused(base, swept):
     sweeps.Sweep(other, hyper.Plan(TRIALS), path).run()
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_goes_on_to_the_same_bits(base, swept, tmp_path,
                                                   monkeypatch):
   path, results, _ = swept
@@ -171,6 +172,7 @@ def test_tasks_share_the_trials(base, tmp_path):
   assert [len(group['trials']) for group in state['groups']] == [2, 2]
 
 
+@pytest.mark.slow
 def test_halving_lets_the_best_go_on_from_their_checkpoints(base, swept,
                                                             tmp_path):
   plan = hyper.halving(TRIALS, rungs=(0.5,), keep=0.5)
@@ -217,6 +219,7 @@ def test_a_search_learns_and_is_taken_up(base, tmp_path):
   assert not list(tmp_path.rglob('*.pkl'))
 
 
+@pytest.mark.slow
 def test_trials_that_leave_at_a_rung_are_told_as_pruned(base, tmp_path):
   optuna = pytest.importorskip(
       'optuna', reason='the extra search is not installed')

@@ -19,6 +19,9 @@ from ptm_jax.data.corpora import text
 from ptm_jax.data.windows import batches
 from ptm_jax.errors import ConfigError, DivergedError, Stopped
 from ptm_jax.objectives import autoregressive, masked
+from tests.shared_programs import shared_programs  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures('shared_programs')
 
 WORDS = ('the array function returns a value of type int when axis is none '
          'and shape must match input output for each element over new data '
@@ -158,6 +161,7 @@ def test_init_from_another_shape_is_refused(corpus, whole, tmp_path):
   assert not (tmp_path / 'config.json').exists()  # so that it may be mended
 
 
+@pytest.mark.slow
 def test_trials_agree_with_single_runs_and_resume(corpus, whole, tmp_path):
   settings = [experiment(corpus), experiment(corpus, seed=1)]
   paths = [tmp_path / 'a', tmp_path / 'b']
