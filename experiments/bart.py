@@ -27,7 +27,8 @@ def get_config(arg=None):
       model=config.Model(
           depth=12, width=768, num_heads=12, activation='gelu',
           norm_position='post', embedding_norm=True, positions='learned',
-          max_length=1024, dropout=0.1, attention_dropout=0.1),
+          max_length=1024, position_offset=2, norm_epsilon=1e-5, dropout=0.1,
+          attention_dropout=0.1),
       tokenizer=config.Tokenizer(kind='bpe', vocab_size=50265),
       data=config.Data(raw_length=511, batch_size=256),
       optimizer=config.Optimizer(

@@ -26,7 +26,8 @@ def get_config(arg=None):
       model=config.Model(
           depth=24, width=768, num_heads=12, mlp_dim=3072, activation='relu',
           norm_position='pre', positions='sinusoidal', max_length=512,
-          scale_embeddings=True, dropout=0.1, attention_dropout=0.1),
+          norm_epsilon=1e-5, scale_embeddings=True, dropout=0.1,
+          attention_dropout=0.1),
       tokenizer=config.Tokenizer(vocab_size=96_000),
       # A text of 511 tokens and its end.
       data=config.Data(raw_length=511, batch_size=256, packing='document'),

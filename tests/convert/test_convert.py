@@ -303,14 +303,28 @@ def test_an_electra_classifier_of_texts_has_a_gelu():
                        wanted)
 
 
-def test_our_xlnet_is_the_published_one_if_its_fields_say_so():
-  settings = load_config(str(small_runs.ROOT / 'experiments/xlnet.py:tiny'))
+def experiment(name):
+  """A run of an experiment's smallest size, its parameters 0."""
+  settings = load_config(str(small_runs.ROOT / f'experiments/{name}.py:tiny'))
   bound_ = settings.objective.bind(
       settings.model, Vocabulary(120), settings.data.raw_length)
   params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32),
                         meta.unbox(jax.eval_shape(
                             bound_.init, jax.random.key(0))))
-  run = Loaded(settings, None, bound_, params, 7)
+  return Loaded(settings, None, bound_, params, 7)
+
+
+@pytest.mark.parametrize('name, expected', [
+    ('bart', 'BartForConditionalGeneration'), ('bert', 'BertForPreTraining'),
+    ('electra', 'ElectraForPreTraining'), ('gpt2', 'GPT2LMHeadModel'),
+    ('pegasus', 'PegasusForConditionalGeneration')])
+def test_our_experiments_are_published_as_what_they_are(name, expected):
+  assert export.plan(experiment(name)).architecture == expected
+
+
+def test_our_xlnet_is_the_published_one_if_its_fields_say_so():
+  run = experiment('xlnet')
+  bound_ = run.objective
   made = export.plan(run)
   assert made.architecture == 'XLNetLMHeadModel' and not made.left
   for part, field, value in [
