@@ -13,14 +13,24 @@ from ptm_jax import __main__
 EXPERIMENTS = pathlib.Path(__file__).parents[2] / 'experiments'
 # Where a token stands is read from learned positions much later.
 ROTARY = '--config.model.positions=rotary'
-# Of an objective: its experiment, and what its :tiny lacks for a minute.
+# Of an objective: its experiment, and what else it takes in a minute.
 RUNS = {
-    'autoregressive': ('gpt',),
-    'bidirectional_lm': ('elmo',),
-    'masked': ('roberta', ROTARY),
-    'masked_next_token': ('gpt_bert',),
-    'permutation': ('xlnet',),
-    'prefix_lm': ('roberta',),
+    'autoregressive': ('gpt.py:tiny',),
+    'bidirectional_lm': ('elmo.py:tiny',),
+    'glove': ('glove.py:tiny',),
+    'masked': ('roberta.py:tiny', ROTARY),
+    'masked_next_token': ('gpt_bert.py:tiny',),
+    'permutation': ('xlnet.py:tiny',),
+    'prefix_lm': ('roberta.py:tiny,objective=prefix_lm',),
+    'substituted_token': ('roberta.py:tiny,objective=substituted_token',
+                          ROTARY),
+    'sum': ('bert.py:tiny', ROTARY),
+    'unilm': ('unilm.py:tiny', ROTARY),
+    **{name: (f'mass.py:tiny,objective={name}', '--config.num_steps=900')
+       for name in ('blank_infilling', 'denoising', 'deshuffling',
+                    'fill_in_the_middle', 'fragment', 'gap_sentences',
+                    'iid_denoising', 'mixture_of_denoisers',
+                    'span_corruption')},
 }
 
 
@@ -29,9 +39,9 @@ RUNS = {
 def test_loss_falls_below_the_constant_predictors(name, tmp_path):
   experiment, *settings = RUNS[name]
   assert __main__.main([
-      'pretrain', f'--config={EXPERIMENTS}/{experiment}.py:tiny,'
-      f'objective={name}', '--config.num_steps=400',
-      '--config.evaluation.every_steps=400', '--config.evaluation.tasks=',
+      'pretrain', f'--config={EXPERIMENTS}/{experiment}',
+      '--config.num_steps=400',
+      '--config.evaluation.every_steps=1000', '--config.evaluation.tasks=',
       f'--workdir={tmp_path / "run"}', *settings]) == 0
   (run,) = json.loads((tmp_path / 'run/results.json').read_text())['runs']
   found = run['metrics']
