@@ -129,7 +129,8 @@ def test_explicit_visibility_is_one_more_condition():
         for fields in (
             OPTIONS['post_norm'], OPTIONS['post_rms'],
             dict(positions='transformer_xl'), dict(positions='disentangled'),
-            dict(scan_layers=True), dict(enhanced_decoder=True)))])
+            dict(scan_layers=True),
+            dict(OPTIONS['post_norm'], enhanced_decoder=True)))])
 def test_rows_that_are_asked_for_are_those_of_all(form, fields):
   module, inputs = trunk(model(**fields), form), batch(form)
   params = params_of(module, inputs)
