@@ -31,6 +31,12 @@ def counted(noise):
   return np.eye(counts.max(initial=0) + 1)[counts]
 
 
+def _drawn(shown, noise, mask_share):
+  """`shown` without what stands where all noise is masked: that is a leak, of
+  which the floor must know nothing."""
+  return np.where(noise, -1, shown) if mask_share == 1 else shown
+
+
 def seen(law, shown, text, noise, mask_share, random_share):
   """What all that is shown says of the text, if each token is noise by itself.
 
@@ -43,7 +49,7 @@ def seen(law, shown, text, noise, mask_share, random_share):
   Returns:
     float64 `[batch, length, symbols]`, and whether it is exact.
   """
-  found = law.evidence(shown)
+  found = law.evidence(_drawn(shown, noise, mask_share))
   if random_share:
     rate = (np.sum(noise, 1) / np.maximum(np.sum(text, 1), 1))[:, None, None]
     kept = 1 - mask_share - random_share
@@ -71,7 +77,7 @@ def recovered(law, text, shown, noise, segments, mask_share, random_share,
   Returns:
     float64 `[batch, length, symbols]`.
   """
-  seen = law.evidence(shown) * known
+  seen = law.evidence(_drawn(shown, noise, mask_share)) * known
   if random_share == 0:  # what is shown is the text
     found = seen * law.around(seen, segments)
   else:
