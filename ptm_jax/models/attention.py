@@ -232,16 +232,9 @@ class Attention(nn.Module):
 
     to_query = projection('query', model.num_heads, 'heads')
     to_key = projection('key', kv_heads, 'kv')
+    to_value = projection('value', kv_heads, 'kv')
     query = to_query(x)
-    if keep and self.has_variable('cache', 'keys'):
-      key, value = (self.get_variable('cache', name)
-                    for name in ('keys', 'values'))
-    else:
-      key = to_key(context)
-      value = projection('value', kv_heads, 'kv')(context)
-    if keep:
-      self.put_variable('cache', 'keys', key)
-      self.put_variable('cache', 'values', value)
+    key, value = self._of(context, (to_key, to_value), keep)
     scale = 1 / math.sqrt(head_dim) if model.scale_attention else 1.0
     if positions is not None:
       query, key, scores = self._placed(
@@ -266,6 +259,16 @@ class Attention(nn.Module):
     return Dense(model, (model.width,), ('heads', 'head_dim', 'embed'),
                  scale=residual_scale(model), bias=model.output_bias,
                  name='output')(output)
+
+  def _of(self, context, projections, keep):
+    """Keys and values of `context`; if kept, once alone."""
+    names = 'keys', 'values'
+    if keep and self.has_variable('cache', 'keys'):
+      return [self.get_variable('cache', name) for name in names]
+    found = [project(context) for project in projections]
+    for name, one in zip(names, found) if keep else ():
+      self.put_variable('cache', name, one)
+    return found
 
   def _placed(self, query, key, positions, places, distances, types, to_query,
               to_key):

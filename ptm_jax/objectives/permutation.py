@@ -195,7 +195,8 @@ class Objective(segments.Segmented, Ordered):
   """Permutation LM (XLNet) on `[CLS] text [SEP]`.
 
   The query vector is the embedding of `[MASK]`, which no other row shows,
-  or with `model.query_embedding` one of its own. Special tokens are context. Tokens of a block come before those of the next
+  or with `model.query_embedding` one of its own. Special tokens are context.
+  Tokens of a block come before those of the next
   and in random order within it; unlike the released code, a first block's
   content sees the context of all blocks.
 
