@@ -41,8 +41,7 @@ class Example:
   """One example as it is published.
 
   Attributes:
-    texts: strings that are shown together, one or two; what else a kind
-      needs is in `label`.
+    texts: strings that are shown together, one or two.
     label: the answer; what it is the kind says.
     where: file and line, for messages.
   """
@@ -224,12 +223,16 @@ class FineTuned(config.Component):
       names[split] = [path.name for path in paths]
       found[split] = [
           self.example(row, layout.columns, f'{path} {place}')
-          for path in paths for place, row in rows.read(path, layout.reader)]
+          for path in paths for place, row in self.published(path, layout)]
     if not layout.test:
       found = divided(found['train'], self.unit)
       names['test'] = [f'a tenth of {", ".join(names["train"])}, by hash']
     train, test, labels = self.settled(**found)
     return Examples(train, test, labels, names)
+
+  def published(self, path, layout):
+    """The rows of one file, `[(place, dict)]`."""
+    return rows.read(path, layout.reader)
 
   def unit(self, example):
     """What of an example lies in one split as a whole, a string."""

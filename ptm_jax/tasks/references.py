@@ -13,7 +13,7 @@ ROUGE = ('rouge1', 'rouge2', 'rougeLsum')
 def score(found, references):
   """Scores of a whole file, against one reference a line.
 
-  BLEU is Post's (2018, arXiv:1804.08771). ROUGE is Lin's (2004): F1 of single
+  BLEU is `scores.of_translations`'. ROUGE is Lin's (2004): F1 of single
   words, of pairs of words and of the longest common subsequence, a mean over
   lines; see `scores.of_summaries`.
 
@@ -32,13 +32,11 @@ def score(found, references):
   """
   check()
   check_lines(found, references)
-  from sacrebleu.metrics import BLEU, CHRF
-  bleu = BLEU()
-  return {'bleu': bleu.corpus_score(found, [references]).score,
-          'chrf': CHRF().corpus_score(found, [references]).score,
-          **{name: 100 * value for name, value
-             in scores.of_summaries(ROUGE, references, found).items()},
-          'signature': str(bleu.get_signature())}
+  translated = scores.of_translations(
+      ('bleu', 'chrf', 'signature'), references, found)
+  return {**translated, **{name: 100 * value for name, value
+                           in scores.of_summaries(
+                               ROUGE, references, found).items()}}
 
 
 def check_lines(found, references):

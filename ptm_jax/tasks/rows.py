@@ -115,6 +115,14 @@ def labelled(name, numbered):
     yield f'line {number}', {'label': label, 'text': text.strip()}
 
 
+def whole_lines(name, numbered):
+  """A reader of a text a line, the column `text`; a file may end in a newline.
+  """
+  del name
+  found = [(f'line {number}', {'text': line}) for number, line in numbered]
+  return found[:-1] if found and not found[-1][1]['text'] else found
+
+
 def json_lines(name, numbered):
   """A reader of a JSON object a line; the columns of an object inside it are
   named `outer.inner`."""

@@ -161,6 +161,22 @@ def of_summaries(names, answers, found):
           for name in names}
 
 
+def of_translations(names, answers, found):
+  """'bleu' and 'chrf' of a whole file, 0..100, as sacrebleu defines them (Post
+  2018, arXiv:1804.08771), and 'signature', what it says of how BLEU was computed.
+
+  Args:
+    names: of the scores.
+    answers, found: lists of strings, those that are right and those written.
+  """
+  metrics = _library('sacrebleu.metrics')
+  bleu = metrics.BLEU()
+  known = {'bleu': lambda: bleu.corpus_score(found, [answers]).score,
+           'chrf': lambda: metrics.CHRF().corpus_score(found, [answers]).score,
+           'signature': lambda: str(bleu.get_signature())}
+  return {name: known[name]() for name in names}
+
+
 def _is_punctuation(character):
   """Of ASCII, as SQuAD's script has it, or of any other script."""
   return (character in string.punctuation
