@@ -63,6 +63,10 @@ def finetune(checkpoint, settings, path, say=print):
   if settings.way in PREFIXED and form in NO_PREFIX:
     raise ConfigError(f'--way={settings.way} does not fit model.form={form}: use full '
                       'or lora')
+  if settings.pooling == 'decoder' and form != 'encoder_decoder':
+    raise ConfigError('--pooling=decoder reads the decoder of an encoder-'
+                      f'decoder, and {checkpoint} is a trunk of model.form='
+                      f'{form}')
   data = prepare(task, examples, run, checkpoint, settings, say)
   with contextlib.ExitStack() as stack:
     watched = stack.enter_context(signals.watch())

@@ -11,7 +11,7 @@ PREFIXED = ('prefix', 'layer_prefix')
 WAYS = ('full', 'lora', *PREFIXED, *PROBES)
 PROMPTED = ('full', 'lora')  # ways that a prompt can be trained in
 WRITTEN = PROMPTED  # and those of answers that are written
-POOLING = ('mean', 'first', 'last', 'pooler')
+POOLING = ('mean', 'first', 'last', 'pooler', 'decoder')
 NO_PREFIX = ('two_tower', 'embedding')  # forms without a prefix
 
 
@@ -38,7 +38,9 @@ class Settings:
       first token's or, without a bias of the head, the last one's, as
       published decoders have it; 'pooler' is that of `model.pooler_place`
       through a dense layer and `model.pooler_activation`, as published
-      encoders have it.
+      encoders have it; 'decoder' reads the decoder of an encoder-decoder, not
+      the encoder (`reading.Reader.decoded`): of a text the last state through
+      the same, as published BARTs and T5s have it, of tokens each.
     layer_decay: factor of the learning rate for each layer further down
       (Howard & Ruder 2018, arXiv:1801.06146, section 3.2).
     layer_warmup: by how many times `warmup` each layer further down warms up
@@ -88,9 +90,12 @@ class Settings:
     checks.at_least(self, 'finetune', 0, 'max_train', 'max_test',
                     'weight_decay', 'layer_warmup')
     checks.fraction(self, 'finetune', 'warmup')
-    if self.pooling == 'pooler' and self.way in PROBES:
+    if self.pooling in ('pooler', 'decoder') and self.way in PROBES:
       raise ConfigError(f'--way={self.way} trains no pooler: choose another '
                         '--pooling')
+    if self.pooling == 'decoder' and self.way == 'prefix':
+      raise ConfigError('--way=prefix puts vectors in front of what an encoder '
+                        'reads: with --pooling=decoder use layer_prefix')
     if self.prompt and (self.way not in PROMPTED or ',' in self.task):
       raise ConfigError('--prompt asks one task, and the way is '
                         f'{" or ".join(PROMPTED)}')

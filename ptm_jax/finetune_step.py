@@ -30,7 +30,7 @@ from ptm_jax import finetune_lora as lora
 from ptm_jax import losses, optimizers
 from ptm_jax.config import Optimizer
 from ptm_jax.finetune_config import PREFIXED
-from ptm_jax.models.heads import state_at
+from ptm_jax.models.heads import POOLED, state_at
 from ptm_jax.models.layers import activation
 from ptm_jax.objectives import ways
 from ptm_jax.rng import stream
@@ -96,7 +96,7 @@ def make_init(recipe):
     pooling = None if recipe.task.per_token else recipe.pooling
     if 'head' in task and pooling != 'last':
       task['head']['bias'] = jnp.zeros(recipe.num_outputs)
-    if 'head' in task and pooling == 'pooler':
+    if 'head' in task and pooling in POOLED:
       task['pooler'] = {'dense': {
           'kernel': 0.02 * jax.random.normal(
               stream(key, 'pooler'), (width, width)),
@@ -187,11 +187,12 @@ def outputs(recipe, offset, params, batch, key=None):
 
 
 def _vectors(recipe, states, mask, task):
-  if recipe.pooling != 'pooler':
+  if recipe.pooling not in POOLED:
     return pool(recipe.pooling, states, mask)
   dense, model = task['pooler']['dense'], recipe.objective.model
   return activation(model.pooler_activation)(
-      state_at(model.pooler_place, states, mask) @ dense['kernel']
+      state_at(POOLED[recipe.pooling] or model.pooler_place, states, mask)
+      @ dense['kernel']
       + dense['bias'][None])
 
 
@@ -230,7 +231,10 @@ def _states(recipe, offset, params, tokens, real, key):
   read = {'trunk': _adapted(recipe, params)}
   if recipe.way == 'layer_prefix':
     read['prefix'] = params['task']['prefix']
-  states, mask = objective.features(read, windows, keys, vectors)
+  if recipe.pooling == 'decoder':
+    states, mask = objective.decoded(read, windows, keys)
+  else:
+    states, mask = objective.features(read, windows, keys, vectors)
   return states.astype(jnp.float32), mask
 
 

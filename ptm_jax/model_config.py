@@ -64,6 +64,8 @@ class Model:
     qkv_bias: whether queries, keys, those of distances too, and values do;
       None means `use_bias`.
     output_bias: whether attention's output does; None means `use_bias`.
+    decoder_start: 'bos', 'eos' (published BART) or 'pad' (published T5), the
+      token that what is written starts from, given what is read.
     pooler_place: 'first' or 'last' (XLNet), the state that a pooler reads.
     pooler_activation: of a pooler, 'tanh' or 'gelu' (DeBERTa, ELECTRA).
     dropout: fraction dropped from embeddings and residual branches.
@@ -114,6 +116,7 @@ class Model:
   use_bias: bool = True
   qkv_bias: bool | None = None
   output_bias: bool | None = None
+  decoder_start: str = 'bos'
   pooler_place: str = 'first'
   pooler_activation: str = 'tanh'
   dropout: float = 0.0
@@ -135,6 +138,7 @@ class Model:
       'positions': ('learned', 'sinusoidal', 'rotary', 't5', 'learned_t5',
                     'alibi', 'transformer_xl', 'disentangled',
                     'disentangled_v2', 'none'),
+      'decoder_start': ('bos', 'eos', 'pad'),
       'pooler_place': ('first', 'last'),
       'pooler_activation': ('tanh', 'gelu'),
       'convolution_activation': ('tanh', 'gelu'),

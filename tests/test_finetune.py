@@ -307,22 +307,65 @@ def test_every_trunk_gives_what_a_head_needs(name):
       assert shape('squad', one, way=way) == (2, 8, 2)
 
 
-@pytest.mark.parametrize('place', ['first', 'last'])
-def test_a_pooler_is_that_of_the_published_model(place):
+@pytest.mark.parametrize('place, pooling', [
+    ('first', 'pooler'), ('last', 'pooler'), ('last', 'decoder')])
+def test_a_pooler_is_that_of_the_published_model(place, pooling):
   rng = np.random.default_rng(0)
   def draw(*shape):
     return rng.normal(size=shape).astype(np.float32)
   task = {'pooler': {'dense': {'kernel': draw(16, 16), 'bias': draw(16)}}}
   states, mask = draw(2, 3, 16), np.arange(3)[None] < np.array([[3], [2]])
-  model = config.Model(width=16, pooler_activation='gelu', pooler_place=place)
+  model = config.Model(
+      width=16, pooler_activation='gelu',
+      pooler_place='first' if pooling == 'decoder' else place)
   recipe = recipe_for('cola', types.SimpleNamespace(model=model),
-                      pooling='pooler')
+                      pooling=pooling)
   np.testing.assert_allclose(
       finetune_step._vectors(recipe, states, mask, task),
-      heads.Pooler(model).apply({'params': task['pooler']}, states, mask),
+      heads.Pooler(model, place).apply(
+          {'params': task['pooler']}, states, mask),
       atol=1e-5)
   read = states[:, 0] if place == 'first' else states[[0, 1], [2, 1]]
   np.testing.assert_array_equal(heads.state_at(place, states, mask), read)
+
+
+class Seen:
+  """A trunk that keeps what it is given to read."""
+
+  def apply(self, variables, stack, keys):
+    self.variables, self.stack = variables, stack
+    return stack['decoder_inputs'][..., None]
+
+
+@pytest.mark.parametrize('start, expected', [('bos', 1), ('eos', 2)])
+def test_a_decoder_reads_the_text_shifted_right(start, expected):
+  objective = find('objectives', 'denoising')().bind(
+      config.Model(decoder_start=start), VOCABULARY, 4)
+  windows = {name: np.asarray(rows) for name, rows in {
+      'tokens': [[8, 9, 10], [8, 0, 0]], 'segment_ids': [[1, 1, 1], [1, 0, 0]],
+      'positions': [[0, 1, 2], [0, 0, 0]]}.items()}
+  seen = Seen()
+  objective.trunk = lambda: seen
+  states, mask = objective.decoded({'trunk': 3, 'prefix': 4}, windows)
+  assert seen.variables == {'params': 3, 'prefix': 4}
+  assert seen.stack['encoder_inputs'].tolist() == [[8, 9, 10, 2], [8, 2, 0, 0]]
+  assert states[..., 0].tolist() == [[expected, 8, 9, 10], [expected, 8, 0, 0]]
+  for name in 'segment_ids', 'positions':
+    assert np.array_equal(seen.stack[f'decoder_{name}'],
+                          seen.stack[f'encoder_{name}'])
+  assert mask.tolist() == [[True] * 4, [True, True, False, False]]
+
+
+@pytest.mark.parametrize('way, said', [
+    ('full', 'is a trunk of model.form=encoder'), ('prefix', 'layer_prefix'),
+    ('probe', 'trains no pooler')])
+def test_the_decoder_is_read_where_there_is_one(way, said, trunk, data,
+                                                tmp_path):
+  with pytest.raises(ConfigError, match=said):
+    finetune.finetune(trunk, Settings(
+        data_dir=str(data), pooling='decoder', way=way, **QUICK),
+                      tmp_path / 'run', say=str)
+  assert not (tmp_path / 'run').exists()
 
 
 def test_the_last_state_is_read_without_a_bias():

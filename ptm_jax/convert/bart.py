@@ -6,8 +6,8 @@ The first two rows of its tables of positions are never read.
 
 import numpy as np
 
-from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
-                                    Field)
+from ptm_jax.convert import encoder_decoders
+from ptm_jax.convert.family import ACTIVATIONS, BaseFamily, Field
 from ptm_jax.objectives import denoising, sequence_to_sequence
 
 _LAYER = {
@@ -37,21 +37,10 @@ def stacks():
       for ours, theirs in layer.items()}
 
 
-def architectures(name, objective):
-  """Those of a family of this shape."""
-  tables = [f'model.{side}.embed_tokens.weight'
-            for side in ('encoder', 'decoder')]
-  return {
-      f'{name}ForConditionalGeneration': Architecture(
-          objective, (sequence_to_sequence.Rewriting,),
-          {'head/table': 'lm_head.weight'},
-          aliases=dict.fromkeys([*tables, 'lm_head.weight'],
-                                'model.shared.weight'),
-          form='encoder_decoder'),
-      f'{name}Model': Architecture(
-          objective, aliases=dict.fromkeys(tables, 'model.shared.weight'),
-          form='encoder_decoder'),
-  }
+TABLES = [f'model.{side}.embed_tokens.weight'
+          for side in ('encoder', 'decoder')]
+SHARED = 'model.shared.weight'
+_BIAS = 'final_logits_bias'
 
 
 class Family(BaseFamily):
@@ -75,6 +64,7 @@ class Family(BaseFamily):
       Field('tie_word_embeddings', 'tied_head', True))
   fixed = dict(norm_position='post', embedding_norm=True, norm_epsilon=1e-5,
                position_offset=2)
+  handled = ('decoder_start',)
   constants = {'is_encoder_decoder': True}
   prefix = 'model.'
   names = {
@@ -83,12 +73,27 @@ class Family(BaseFamily):
          for side in ('encoder', 'decoder') for ours, theirs in (
              ('position_embedding', 'embed_positions'),
              ('embedding_norm', 'layernorm_embedding'))}}
-  architectures = architectures('Bart', denoising.Objective)
+  start = 'eos'
+  architectures = {
+      'BartForConditionalGeneration': encoder_decoders.rewriter(
+          denoising.Objective, sequence_to_sequence.Rewriting, TABLES, SHARED),
+      **encoder_decoders.readers('Bart', denoising.Objective, TABLES, SHARED)}
 
   @classmethod
   def constant_tensors(cls, model, rows):
-    return {'final_logits_bias': np.zeros((1, rows), np.float32)}
+    return {_BIAS: np.zeros((1, rows), np.float32)}
+
+  @classmethod
+  def entries(cls, names, leaves, model, rows):
+    found = super().entries(names, leaves, model, rows)
+    if 'head/table' in names:
+      return found
+    return [entry for entry in found if entry.name != _BIAS]
+
+  @classmethod
+  def read_more(cls, values, model):
+    encoder_decoders.read_start(values, model, cls.start)
 
   @classmethod
   def write_more(cls, model, vocabulary):
-    return {'decoder_start_token_id': vocabulary.bos_id}
+    return encoder_decoders.start(model, vocabulary)

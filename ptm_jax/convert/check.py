@@ -40,11 +40,11 @@ def states(objective, params, stack):
   return objective.trunk().apply({'params': params['trunk']}, stack)
 
 
-def scores(objective, params, hidden, real=None):
+def scores(run, params, hidden, real=None):
   """Scores of every position, of every id or of the objective's classes.
 
   Args:
-    objective: bound.
+    run: `load.Loaded`.
     params: by network.
     hidden: `[batch, length, width]`.
     real: bool `[batch, length]`, True where there is a token; None where
@@ -53,11 +53,10 @@ def scores(objective, params, hidden, real=None):
   Returns:
     float32 `[batch, length, scores]`; `[batch, scores]` of a text's class.
   """
+  objective = run.objective
   if 'task' in params:
-    shapes = jax.tree.map(lambda leaf: leaf.shape, params['task'])
-    return heads.TaskHead(
-        objective.model, *task_of({'parameters': shapes})).apply(
-            {'params': params['task']}, hidden, real)
+    return heads.TaskHead(objective.model, *task_of(run.finetune)).apply(
+        {'params': params['task']}, hidden, real)
   if hasattr(objective, '_judge'):
     return objective._judge().scores(params, hidden)[..., None]
   parts = [objective, *getattr(objective, 'members', {}).values()]
@@ -85,17 +84,22 @@ def difference(run, folder):
   # No padding among them, which some models give no position.
   ids = np.array(vocabulary.text_id(np.random.default_rng(0).integers(
       0, vocabulary.num_text, (1, _LENGTH))))
+  form, more = run.objective.model.form, {}
+  if 'task' in run.params and form == 'encoder_decoder':
+    # Classifiers look for its end, and shift it right themselves.
+    ids[:, -1] = vocabulary.eos_id
+    more['decoder_inputs'] = np.roll(ids, 1, 1)
+    more['decoder_inputs'][:, 0] = run.objective.start_id
   arguments = {'input_ids': torch.as_tensor(ids)}
-  if settings.is_encoder_decoder:
+  if settings.is_encoder_decoder and not more:
     arguments['decoder_input_ids'] = arguments['input_ids']
   with torch.no_grad():
     found = peer(**arguments)
   named, there = peer_scores(found)
 
   def compute(params):
-    hidden = states(run.objective, params, stack_of(
-        ids, run.objective.model.form))
-    return scores(run.objective, params, hidden) if named else hidden
+    hidden = states(run.objective, params, {**stack_of(ids, form), **more})
+    return scores(run, params, hidden) if named else hidden
 
   here = np.asarray(jax.jit(compute)(run.params), np.float32)
   return relative(here, there.numpy().reshape(here.shape))

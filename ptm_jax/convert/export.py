@@ -118,9 +118,10 @@ def _plan(run, family, bare, origin):
       not bare or not family.architectures[origin['architecture']].kinds):
     architecture = origin['architecture']
   chosen = family.architectures[architecture]
-  if task and folders.task_of(run.finetune)[1] != chosen.pooling:
+  if task and (folders.task_of(run.finetune)[1], folders.decodes(
+      run.finetune)) != (chosen.pooling, chosen.decodes):
     raise ConfigError(f'its {architecture} is fine-tuned with --pooling='
-                      f'{chosen.pooling}')
+                      f'{"decoder" if chosen.decodes else chosen.pooling}')
   flat = mapping.flatten(run.params)
   rows = flat['trunk/token_embedding/embedding'].shape[0]
   plain = dataclasses.replace(objective.model, scan_layers=False, remat=False)
@@ -140,7 +141,7 @@ def _plan(run, family, bare, origin):
   if missing := [leaf.path for leaf in leaves if leaf.path not in flat]:
     raise ConfigError(f'the run has no {missing[0]}')
   entries = family.entries(names, leaves, plain, rows)
-  if not (chosen.kinds or task):  # a bare trunk's names have no prefix
+  if chosen.is_bare:  # a bare trunk's names have no prefix
     entries = [dataclasses.replace(
         entry, name=entry.name.removeprefix(family.prefix))
                for entry in entries]

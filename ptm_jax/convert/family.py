@@ -89,6 +89,7 @@ class Architecture:
     form: of the model.
     task: 'sequence', 'token' or 'span': the head is that of fine-tuning on
       such a task; else None.
+    decodes: whether that head reads the states of an encoder-decoder's decoder.
   """
 
   objective: Callable[[], config.Component]
@@ -98,6 +99,7 @@ class Architecture:
   aliases: dict[str, str] = dataclasses.field(default_factory=dict)
   form: str = 'encoder'
   task: str | None = None
+  decodes: bool = False
 
   def networks(self):
     """Names of our networks that it holds."""
@@ -105,10 +107,15 @@ class Architecture:
         name.partition('/')[0] for name in self.names)]))
 
   @property
+  def is_bare(self):
+    """Whether it is the trunk alone."""
+    return not (self.kinds or self.task)
+
+  @property
   def pooling(self):
     """What the head of a task reads, as of `heads.TaskHead`."""
     if 'task/pooler/dense' in self.names:
-      return 'pooler'
+      return 'decoder' if self.decodes else 'pooler'
     return 'last' if self.task == 'sequence' else 'each'
 
   def fits(self, objective, task=None):
@@ -155,8 +162,7 @@ class BaseFamily:
     headless: beginnings of names of tensors of heads that are none of ours.
     transposed: as of `mapping.Entry`.
     padding_side: of a batch's texts, 'right' or 'left', for its tokenizer.
-    architectures: `{class: Architecture}`, the most special first and the
-      bare trunk last.
+    architectures: `{class: Architecture}`, the most special first.
   """
 
   model_types: ClassVar[tuple[str, ...]] = ()
@@ -179,7 +185,8 @@ class BaseFamily:
   def named(cls, values):
     """Which of `architectures` a `config.json` says it is; the bare trunk
     where it does not say."""
-    named = values.get('architectures') or [list(cls.architectures)[-1]]
+    named = values.get('architectures') or [
+        name for name, one in cls.architectures.items() if one.is_bare]
     return named[0] if isinstance(named, list) else named
 
   @classmethod

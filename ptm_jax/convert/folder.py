@@ -80,11 +80,18 @@ def task_of(facts):
   try:
     shapes = facts['parameters']
     pooling = 'each' if 'bias' in shapes['head'] else 'last'
-    return int(shapes['head']['kernel'][1]), (
-        'pooler' if 'pooler' in shapes else pooling)
+    if 'pooler' in shapes:
+      pooling = 'decoder' if decodes(facts) else 'pooler'
+    return int(shapes['head']['kernel'][1]), pooling
   except (KeyError, TypeError, ValueError, IndexError) as error:
     raise ConfigError('config.json does not say what head was fine-tuned: '
                       f'{error!r}') from error
+
+
+def decodes(facts):
+  """Whether a task's head reads the decoder's states and not the encoder's,
+  given the same."""
+  return facts.get('pooling') == 'decoder'
 
 
 def read_params(folder, objective, facts=None):

@@ -6,8 +6,9 @@ whose files hold the sinusoids too.
 
 import numpy as np
 
-from ptm_jax.convert import bart
-from ptm_jax.objectives import gap_sentences
+from ptm_jax.convert import bart, encoder_decoders
+from ptm_jax.convert.family import Architecture
+from ptm_jax.objectives import gap_sentences, sequence_to_sequence
 
 
 class Family(bart.Family):
@@ -20,7 +21,14 @@ class Family(bart.Family):
       'trunk/token_embedding': 'model.shared', **bart.stacks(),
       **{f'trunk/{side}/final_norm': f'model.{side}.layer_norm'
          for side in ('encoder', 'decoder')}}
-  architectures = bart.architectures('Pegasus', gap_sentences.Objective)
+  start = 'pad'
+  architectures = {
+      'PegasusForConditionalGeneration': encoder_decoders.rewriter(
+          gap_sentences.Objective, sequence_to_sequence.Rewriting,
+          bart.TABLES, bart.SHARED),
+      'PegasusModel': Architecture(
+          gap_sentences.Objective, aliases=dict.fromkeys(
+              bart.TABLES, bart.SHARED), form='encoder_decoder')}
 
   @classmethod
   def constant_tensors(cls, model, rows):

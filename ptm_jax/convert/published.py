@@ -16,6 +16,7 @@ from ptm_jax.convert import (mapping, pooled, strips, tensors,
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
+from ptm_jax.models.heads import POOLED
 
 _CONFIG = 'config.json'
 # A text's tokens where positions have no table that bounds them.
@@ -238,11 +239,11 @@ def _finetune(family, architecture, values, source, names):
   parameters = {'head': {'kernel': [width, outputs]}}
   if chosen.pooling != 'last':
     parameters['head']['bias'] = [outputs]
-  if chosen.pooling == 'pooler':
+  if chosen.pooling in POOLED:
     parameters['pooler'] = {'dense': {'kernel': [width, width],
                                       'bias': [width]}}
   return {'kind': chosen.task, 'labels': list(labels.values()),
-          'pooling': chosen.pooling,
+          'pooling': 'decoder' if chosen.decodes else chosen.pooling,
           'parameters': parameters}
 
 

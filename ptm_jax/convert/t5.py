@@ -5,7 +5,8 @@ v1.0 the head is the table of tokens and reads scaled states, in v1.1 it is a
 table of its own.
 """
 
-from ptm_jax.convert.family import Architecture, BaseFamily, Field
+from ptm_jax.convert import encoder_decoders
+from ptm_jax.convert.family import BaseFamily, Field
 from ptm_jax.objectives import sequence_to_sequence, span_corruption
 
 
@@ -29,6 +30,23 @@ def _stack(side, cross):
       f'trunk/{side}_bias': f'{side}.block.0.layer.0.SelfAttention.'
                             'relative_attention_bias',
   }
+
+
+_NAMES = {'trunk/token_embedding': 'shared',
+          **_stack('encoder', False), **_stack('decoder', True)}
+_TABLES = ['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight']
+_SHARED, _PREFIX = 'shared.weight', 'transformer.'
+
+
+def _architectures(name):
+  return {
+      f'{name}ForConditionalGeneration': encoder_decoders.rewriter(
+          span_corruption.Objective, sequence_to_sequence.Rewriting, _TABLES,
+          _SHARED),
+      **encoder_decoders.readers(
+          name, span_corruption.Objective, _TABLES, _SHARED,
+          {ours: _PREFIX + theirs for ours, theirs in _NAMES.items()},
+          _PREFIX)}
 
 
 class Family(BaseFamily):
@@ -55,29 +73,11 @@ class Family(BaseFamily):
   constants = {'relative_attention_num_buckets': 32,
                'relative_attention_max_distance': 128,
                'is_encoder_decoder': True}
-  ignored = (r'^decoder\.block\.0\.layer\.1\.EncDecAttention\.'
+  handled = ('decoder_start',)
+  ignored = (r'^(transformer\.)?decoder\.block\.0\.layer\.1\.EncDecAttention\.'
              r'relative_attention_bias\.weight$')  # of the first releases
-  names = {
-      'trunk/token_embedding': 'shared',
-      **_stack('encoder', False), **_stack('decoder', True)}
-  architectures = {
-      'T5ForConditionalGeneration': Architecture(
-          span_corruption.Objective, (sequence_to_sequence.Rewriting,),
-          {'head/table': 'lm_head.weight'},
-          aliases={name: 'shared.weight' for name in (
-              'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight',
-              'lm_head.weight')}, form='encoder_decoder'),
-      'MT5ForConditionalGeneration': Architecture(
-          span_corruption.Objective, (sequence_to_sequence.Rewriting,),
-          {'head/table': 'lm_head.weight'},
-          aliases={name: 'shared.weight' for name in (
-              'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight',
-              'lm_head.weight')}, form='encoder_decoder'),
-      'T5Model': Architecture(
-          span_corruption.Objective, aliases={name: 'shared.weight' for name in (
-              'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight')},
-          form='encoder_decoder'),
-  }
+  names = _NAMES
+  architectures = _architectures('T5') | _architectures('MT5')
 
   @classmethod
   def all_names(cls, architecture, model):
@@ -100,5 +100,9 @@ class Family(BaseFamily):
     return values
 
   @classmethod
+  def read_more(cls, values, model):
+    encoder_decoders.read_start(values, model, 'pad')
+
+  @classmethod
   def write_more(cls, model, vocabulary):
-    return {'decoder_start_token_id': vocabulary.bos_id}
+    return encoder_decoders.start(model, vocabulary)

@@ -68,7 +68,7 @@ class Decoder:
     if self._side:
       start = jnp.ones_like(stack['inputs'][:, :1])
       return {**{f'encoder_{name}': rows for name, rows in stack.items()},
-              'inputs': self.objective.vocabulary.bos_id * start,
+              'inputs': self.objective.start_id * start,
               'segment_ids': start, 'positions': 0 * start}
     if self.objective.model.form == 'prefix':
       stack['prefix_length'] = _count(stack)
@@ -82,7 +82,7 @@ class Decoder:
     def behind(rows, value):
       return jnp.pad(rows, ((0, 0), (0, 1))).at[
           jnp.arange(rows.shape[0]), count].set(value)
-    return {'inputs': behind(stack['inputs'], self.objective.vocabulary.bos_id),
+    return {'inputs': behind(stack['inputs'], self.objective.start_id),
             'segment_ids': behind(stack['segment_ids'], 1),
             'positions': behind(stack['positions'], count),
             'prefix_length': count}

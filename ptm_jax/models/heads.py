@@ -151,19 +151,30 @@ def state_at(place, hidden, real=None):
 
 
 class Pooler(nn.Module):
-  """A vector of a sequence from its state at `pooler_place`: dense and
+  """A vector of a sequence from one of its states: dense and
   `pooler_activation`, as published encoders bring it from their own
-  pre-training."""
+  pre-training.
+
+  Attributes:
+    model: `config.Model`.
+    place: of the state, as of `state_at`; None is the model's `pooler_place`.
+  """
 
   model: object
+  place: str | None = None
 
   @nn.compact
   def __call__(self, hidden, real=None):
     """`[batch, n, width]` -> `[batch, width]`; `real` is as of `state_at`."""
     model = self.model
+    state = state_at(self.place or model.pooler_place, hidden, real)
     return activation(model.pooler_activation)(Dense(
-        model, (model.width,), ('embed', 'embed_out'), name='dense')(
-            state_at(model.pooler_place, hidden, real)))
+        model, (model.width,), ('embed', 'embed_out'), bias=True,
+        name='dense')(state))
+
+
+# Ways that have a pooler, and the place of the state that it reads.
+POOLED = {'pooler': None, 'decoder': 'last'}
 
 
 class TaskHead(nn.Module):
@@ -173,8 +184,9 @@ class TaskHead(nn.Module):
   Attributes:
     model: `config.Model`.
     num_outputs: of the linear layer.
-    pooling: what it reads: 'each' state, a 'pooler' of them, or the 'last',
-      without a bias (Radford et al. 2018, section 3.2).
+    pooling: what it reads: 'each' state, a 'pooler' of them, the same of the
+      last one of a 'decoder' (Lewis et al. 2020, arXiv:1910.13461, section
+      3.1), or the 'last', without a bias (Radford et al. 2018, section 3.2).
   """
 
   model: object
@@ -186,8 +198,8 @@ class TaskHead(nn.Module):
     """`[batch, n, width]` -> `[batch, n, outputs]`, or `[batch, outputs]`;
     `real` is as of `state_at`."""
     x = hidden
-    if self.pooling == 'pooler':
-      x = Pooler(self.model, name='pooler')(hidden, real)
+    if self.pooling in POOLED:
+      x = Pooler(self.model, POOLED[self.pooling], name='pooler')(hidden, real)
     if self.pooling == 'last':
       x = state_at('last', hidden, real)
     return Dense(self.model, (self.num_outputs,), ('embed', 'classes'),

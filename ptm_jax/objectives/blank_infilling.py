@@ -130,7 +130,7 @@ class Objective(sequence_to_sequence.Rewriting):
     blocks = self._blocks(arranged, begins, lengths, mask_places)
     example = sequence_to_sequence.example(
         text, (blocks.pop('targets'), blocks.pop('segment_ids')), hidden,
-        self.vocabulary.bos_id)
+        self.start_id)
     return {**example,
             'encoder_block_positions': jnp.zeros_like(text[1]),
             **{f'decoder_{name}': rows for name, rows in blocks.items()}}
@@ -165,7 +165,7 @@ class Objective(sequence_to_sequence.Rewriting):
     place = -1
     for part, block in zip(parts, [*filled, []]):
       place += len(part) + 1
-      behind['inputs'] += [self.vocabulary.bos_id, *block]
+      behind['inputs'] += [self.start_id, *block]
       behind['positions'] += [place] * (1 + len(block))
       behind['block_positions'] += range(1, len(block) + 2)
     return blanks.Question(text, behind)
@@ -186,7 +186,7 @@ class Objective(sequence_to_sequence.Rewriting):
     token = tokens[jnp.clip(begins[span, None] + inner[:, None]
                             + jnp.asarray([[-1, 0]]), 0, self.raw_length - 1)]
     rows = {
-        'inputs': jnp.where(inner == 0, self.vocabulary.bos_id, token[:, 0]),
+        'inputs': jnp.where(inner == 0, self.start_id, token[:, 0]),
         'targets': jnp.where(inner == lengths[span], self.vocabulary.eos_id,
                              token[:, 1]),
         'segment_ids': segment_ids[begins][span],

@@ -108,7 +108,7 @@ class Objective(sequence_to_sequence.Rewriting):
     return sequence_to_sequence.example(
         some(shown, segments, segments > 0, size, eos_id),
         some(tokens, segment_ids, real, size, eos_id),
-        hidden, self.vocabulary.bos_id)
+        hidden, self.start_id)
 
   def ask(self, parts, filled):
     del filled  # all are written at once, in the whole text

@@ -33,7 +33,7 @@ class Objective(sequence_to_sequence.Rewriting):
         sequence_to_sequence.some(
             tokens[order], segment_ids, real, size, eos_id),
         sequence_to_sequence.some(tokens, segment_ids, real, size, eos_id),
-        jnp.zeros_like(real), self.vocabulary.bos_id)
+        jnp.zeros_like(real), self.start_id)
 
   def ways(self):
     return {}  # the input has the tokens of the target

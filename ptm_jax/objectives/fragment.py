@@ -85,10 +85,10 @@ class Objective(sequence_to_sequence.Rewriting):
     place = jnp.minimum(start + row, index.size - 1)
     def written(values):
       return jnp.where(row < count, values[place], 0)
-    before = arrange.shift_right(tokens, segment_ids, self.vocabulary.bos_id)
+    before = arrange.shift_right(tokens, segment_ids, self.start_id)
     example = sequence_to_sequence.example(
         (shown, segment_ids), (written(tokens), written(segment_ids)),
-        (index >= start) & (index < start + count), self.vocabulary.bos_id)
+        (index >= start) & (index < start + count), self.start_id)
     example.update(
         decoder_inputs=written(before), unseen=unseen,
         decoder_positions=written(jnp.maximum(arranged['positions'] - 1, 0)))

@@ -104,7 +104,7 @@ class Objective(sequence_to_sequence.Rewriting):
         show(jnp.where(gap, self.vocabulary.mask_id, tokens), eos_id),
         sequence_to_sequence.some(
             tokens, segment_ids, chosen, self.sizes['decoder'], eos_id),
-        hidden, self.vocabulary.bos_id)
+        hidden, self.start_id)
     kept, _ = show((chosen & ~hidden).astype(jnp.int32), 0)
     return dict(example, kept=kept > 0)
 

@@ -89,7 +89,7 @@ class Objective(sequence_to_sequence.Rewriting):
                    inputs, eos_id),
               some(tokens, segment_ids, real if self.whole else hidden,
                    targets, eos_id))
-    return sequence_to_sequence.example(*pair, hidden, self.vocabulary.bos_id)
+    return sequence_to_sequence.example(*pair, hidden, self.start_id)
 
   def floor(self, law, batch):
     # Layouts of as many hidden tokens and runs are equally likely; that there

@@ -123,7 +123,7 @@ class Objective(sequence_to_sequence.Rewriting):
     return sequence_to_sequence.example(
         (jnp.concatenate([self.mode(kind)[None], inputs]),
          jnp.concatenate([segments[:1], segments])),
-        targets, hidden, self.vocabulary.bos_id)
+        targets, hidden, self.start_id)
 
   def floor(self, law, batch):
     # What is shown tells how much is hidden and in how many spans, so which

@@ -57,7 +57,7 @@ class Objective(autoregressive.LeftToRight):
     return sequence_to_sequence.example(
         side(index < prefix, index, prefix),
         side(behind, index - prefix, total - prefix),
-        behind, self.vocabulary.bos_id)
+        behind, self.start_id)
 
   def networks(self):
     networks = super().networks()

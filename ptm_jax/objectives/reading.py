@@ -48,6 +48,11 @@ class Reader:
         variables, stack, keys, mutable=[experts.BALANCE])
     return hidden, {experts.BALANCE: experts.balance_term(sown)}
 
+  @property
+  def start_id(self):
+    """Id of what a decoder that is given a text to read starts from."""
+    return getattr(self.vocabulary, f'{self.model.decoder_start}_id')
+
   def read(self, window):
     """How the trunk reads one uncorrupted window: a stack's fields."""
     arranged = self.arrange(jax.random.key(0), window)
@@ -118,6 +123,25 @@ class Reader:
       stack['offset'] = offset
     return self._apply(params, stack, keys), stack['segment_ids'] > 0
 
+  def decoded(self, params, windows, keys=None):
+    """The same of an encoder-decoder whose decoder reads the text too, shifted
+    right, and so sees all of it through the encoder and what is before a
+    token itself (Lewis et al. 2020, arXiv:1910.13461, section 3.1).
+
+    Args:
+      params, windows, keys: as of `features`.
+
+    Returns:
+      As `features`, with the decoder's states in the places of the encoder's.
+    """
+    stack = self._stack_of_text(windows)
+    shifted = jax.vmap(arrange.shift_right, (0, 0, None))(
+        stack['inputs'], stack['segment_ids'], self.start_id)
+    both = {**_named('encoder_', stack),
+            **_named('decoder_', {**stack, 'inputs': shifted})}
+    return self.trunk().apply(_variables(params), both, keys), (
+        stack['segment_ids'] > 0)
+
   def kept(self, params, tokens):
     """Keys and values that tokens have in every layer.
 
@@ -150,13 +174,22 @@ class Reader:
 
   def _apply(self, params, stack, keys, **options):
     """The trunk on text alone: of an encoder-decoder, the encoder."""
-    module, variables = self.trunk(), {'params': params['trunk']}
-    if 'prefix' in params:
-      variables['prefix'] = params['prefix']
+    module, variables = self.trunk(), _variables(params)
     if isinstance(module, EncoderDecoder):
-      stack = {f'encoder_{name}': value for name, value in stack.items()}
-      return module.apply(variables, stack, keys, method='encode', **options)
+      return module.apply(variables, _named('encoder_', stack), keys,
+                          method='encode', **options)
     if self.model.form == 'prefix':  # all of the text is read both ways
       stack['prefix_length'] = jnp.full(
           stack['inputs'].shape[:1], stack['inputs'].shape[1], jnp.int32)
     return module.apply(variables, stack, keys, **options)
+
+
+def _named(prefix, stack):
+  return {f'{prefix}{name}': value for name, value in stack.items()}
+
+
+def _variables(params):
+  """What the trunk is applied with: its parameters, and a prefix's keys and
+  values where there are some."""
+  return {'params': params['trunk'], **{
+      name: params[name] for name in ('prefix',) if name in params}}

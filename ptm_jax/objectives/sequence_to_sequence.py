@@ -78,7 +78,7 @@ def ways_of(objective, continued=None):
         window['tokens'], window['segment_ids'], hidden)
     index = jnp.arange(decoder[0].shape[0]) - before
     index = jnp.where(index >= 0, index + jnp.argmax(hidden), -1)
-    return example(encoder, decoder, hidden, objective.vocabulary.bos_id), {
+    return example(encoder, decoder, hidden, objective.start_id), {
         term: index for term in objective.coefficients()}
 
   return {'target': ways.Way(
@@ -118,14 +118,14 @@ def rewritten(shown, tokens, segment_ids, hidden, shows, eos_id):
           jnp.argmax(hidden))
 
 
-def example(encoder, decoder, hidden, bos_id):
+def example(encoder, decoder, hidden, start_id):
   """One training example from an input and a target sequence.
 
   Args:
     encoder, decoder: each tokens and segment_ids, int32 `[n]` and `[m]`;
       segment 0 is padding.
     hidden: the noise record, bool `[raw length]`.
-    bos_id: what the decoder starts each document from.
+    start_id: what the decoder starts each document from.
 
   Returns:
     The dict that `BaseObjective.noise` describes.
@@ -136,7 +136,7 @@ def example(encoder, decoder, hidden, bos_id):
       'encoder_inputs': inputs,
       'encoder_segment_ids': input_segments,
       'encoder_positions': arrange.restart_positions(input_segments),
-      'decoder_inputs': arrange.shift_right(targets, target_segments, bos_id),
+      'decoder_inputs': arrange.shift_right(targets, target_segments, start_id),
       'decoder_segment_ids': target_segments,
       'decoder_positions': arrange.restart_positions(target_segments),
       'targets': targets,

@@ -71,7 +71,7 @@ class Objective(sequence_to_sequence.Rewriting):
                              self.sizes['encoder'], self.vocabulary),
         noise.target_spans(tokens, segment_ids, hidden,
                            self.sizes['decoder'], self.vocabulary),
-        hidden, self.vocabulary.bos_id)
+        hidden, self.start_id)
 
   def ask(self, parts, filled):
     del filled  # all are written at once

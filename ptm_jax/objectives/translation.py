@@ -55,7 +55,7 @@ class Objective(sequence_to_sequence.Rewriting):
     return sequence_to_sequence.example(
         closed(arranged['tokens'], segment_ids, eos_id),
         closed(*arranged['other'], eos_id),
-        jnp.zeros(segment_ids.shape, bool), self.vocabulary.bos_id)
+        jnp.zeros(segment_ids.shape, bool), self.start_id)
 
   def score(self, params, hidden, batch):
     terms = super().score(params, hidden, batch)

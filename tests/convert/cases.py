@@ -15,7 +15,7 @@ from ptm_jax import losses
 from ptm_jax.convert import check
 from ptm_jax.convert.family import TASKS
 from ptm_jax.models.sown import entering_states
-from ptm_jax.objectives import base
+from ptm_jax.objectives import arrange, base
 
 FIXTURES = pathlib.Path(__file__).parent / 'fixtures'
 VOCAB, LENGTH = 31, 10
@@ -131,11 +131,23 @@ CASES = {
         _LLAMA, sliding_window=4)),
     'qwen2_sequence': ('Qwen2ForSequenceClassification', 'Qwen2Config', dict(
         _LLAMA, pad_token_id=0)),
+    't5_sequence': ('T5ForSequenceClassification', 'T5Config', dict(
+        _T5, num_labels=3, decoder_start_token_id=0)),
+    't5_v11_sequence': ('T5ForSequenceClassification', 'T5Config', dict(
+        _T5, feed_forward_proj='gated-gelu', tie_word_embeddings=False,
+        decoder_start_token_id=0)),
+    't5_span': ('T5ForQuestionAnswering', 'T5Config', dict(
+        _T5, decoder_start_token_id=0)),
+    't5_bare': ('T5Model', 'T5Config', _T5),
     't5': ('T5ForConditionalGeneration', 'T5Config', _T5),
     't5_v11': ('T5ForConditionalGeneration', 'T5Config', dict(
         _T5, feed_forward_proj='gated-gelu', tie_word_embeddings=False)),
     'bart': ('BartForConditionalGeneration', 'BartConfig', dict(
         _BART, scale_embedding=True)),
+    'bart_sequence': ('BartForSequenceClassification', 'BartConfig', dict(
+        _BART, num_labels=3)),
+    'bart_span': ('BartForQuestionAnswering', 'BartConfig', _BART),
+    'bart_bare': ('BartModel', 'BartConfig', _BART),
     'pegasus': ('PegasusForConditionalGeneration', 'PegasusConfig', dict(
         _BART, activation_function='relu')),
 }
@@ -147,7 +159,8 @@ COMMITTED = (
     'gpt2', 'gpt2_sequence', 'bert_pretraining', 'roberta', 'electra',
     'albert', 'mpnet', 'deberta_sequence', 'deberta_not_legacy',
     'deberta_convolution', 'xlnet', 'xlnet_sequence', 'llama', 'gpt_neo',
-    'bert_sequence', 't5', 't5_v11', 'bart', 'pegasus')
+    'bert_sequence', 't5', 't5_v11', 't5_sequence', 'bart', 'bart_sequence',
+    'pegasus')
 
 
 def is_bare(name):
@@ -176,11 +189,18 @@ def publish(name, folder, dtype='float32'):
   return made
 
 
-def batch(objective, seed=0):
+def batch(run, seed=0):
   """A stack dict of padded rows, and what each place should predict."""
+  objective = run.objective
   if objective.model.form == 'encoder_decoder':
     encoder, _, _ = _rows(objective, seed)
     decoder, targets, weights = _rows(objective, seed + 1)
+    if run.finetune:  # its decoder reads the same text, and finds its end
+      encoder['inputs'][range(len(LENGTHS)), np.array(LENGTHS) - 1] = (
+          objective.vocabulary.eos_id)
+      decoder['inputs'] = np.stack([
+          arrange.shift_right(*rows, objective.start_id) for rows in zip(
+              encoder['inputs'], encoder['segment_ids'], strict=True)])
     return {f'{side}_{name}': value for side, rows in (
         ('encoder', encoder), ('decoder', decoder))
             for name, value in rows.items()}, targets, weights
@@ -224,7 +244,7 @@ def compute(run, stack, targets, weights, bare=False):
             sown['intermediates'][stack])] + [hidden]}
     if bare:
       return (hidden * weights[..., None]).sum(), found
-    found['scores'] = check.scores(objective, params, hidden, weights > 0)
+    found['scores'] = check.scores(run, params, hidden, weights > 0)
     if 'task' in params:
       return _squares(found['scores'], weights), found
     if hasattr(objective, '_judge'):
@@ -265,8 +285,9 @@ def forward(run, stack, bare=False):
   hidden = check.states(run.objective, run.params, stack)
   if bare:
     return np.asarray(hidden)
-  real = None if 'segment_ids' not in stack else stack['segment_ids'] > 0
-  return np.asarray(check.scores(run.objective, run.params, hidden, real))
+  side = 'decoder_' * (run.objective.model.form == 'encoder_decoder')
+  real = stack[f'{side}segment_ids'] > 0
+  return np.asarray(check.scores(run, run.params, hidden, real))
 
 
 _ARGUMENTS = {
@@ -302,8 +323,11 @@ def _padded_right(rows):
 
 def _ask(peer, stack, targets, weights):
   import torch
+  of_task = any(one in type(peer).__name__ for one in TASKS.values())
   arguments = {theirs: torch.as_tensor(stack[ours]).long()
-               for ours, theirs in _ARGUMENTS.items() if ours in stack}
+               for ours, theirs in _ARGUMENTS.items() if ours in stack
+               # A task's model makes what its decoder reads.
+               and not (of_task and ours.startswith('decoder_'))}
   found = peer(**arguments, output_hidden_states=True)
   states = (found.hidden_states if 'inputs' in stack else
             [*found.encoder_hidden_states[:-1], *found.decoder_hidden_states])
@@ -315,7 +339,7 @@ def _ask(peer, stack, targets, weights):
   else:
     targets = torch.as_tensor(targets).long()
     result['scores'] = scores.detach().numpy()
-    if any(one in type(peer).__name__ for one in TASKS.values()):
+    if of_task:
       loss = _squares(scores, weights)
       loss.backward()
       return {**result, 'loss': loss.item()}
@@ -342,7 +366,7 @@ def write_fixtures(names):
     peer = publish(name, folder)
     for extra in folder.glob('generation_config.json'):
       extra.unlink()
-    stack, targets, weights = batch(load(folder).objective)
+    stack, targets, weights = batch(load(folder))
     with torch.enable_grad():
       found = ask(peer, stack, targets, weights)
     save_file({'scores': found.get('scores', found['states'][-1])},

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file, save_file
 
 from ptm_jax import __main__, config
 from ptm_jax.command_line import load_config
-from ptm_jax.convert import (export, family, importing, mapping, pooled,
-                             published, strips, tensors)
+from ptm_jax.convert import (encoder_decoders, export, family, importing,
+                             mapping, pooled, published, strips, tensors)
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
@@ -351,6 +351,43 @@ def test_a_classifier_of_the_mean_has_no_published_form(made, pooling):
                                  for name, shape in head.items()}}
   with pytest.raises(ConfigError, match=f'fine-tuned with --pooling={pooling}'):
     export.plan(run)
+
+
+@pytest.mark.parametrize('kind, pooling, said', [
+    ('sequence', 'pooler', 'decoder'), ('sequence', 'mean', 'decoder'),
+    ('span', 'mean', 'decoder'), ('span', 'decoder', '')])
+def test_an_encoder_decoder_is_published_with_its_decoder_read(
+    kind, pooling, said):
+  run = load(cases.FIXTURES / 'bart_sequence')
+  task = dict(run.params['task'])
+  if kind == 'span' or pooling == 'mean':
+    del task['pooler']
+  facts = {'kind': kind, 'pooling': pooling, 'parameters': jax.tree.map(
+      lambda leaf: list(leaf.shape), task)}
+  run = dataclasses.replace(run, finetune=facts, params={
+      'trunk': run.params['trunk'], 'task': task})
+  if not said:
+    assert export.plan(run).architecture == 'BartForQuestionAnswering'
+    return
+  with pytest.raises(ConfigError, match=f'fine-tuned with --pooling={said}'):
+    export.plan(run, 'bart')
+
+
+@pytest.mark.parametrize('values, role', [
+    ({'decoder_start_token_id': 2, 'eos_token_id': 2}, 'eos'),
+    ({'decoder_start_token_id': 0, 'bos_token_id': 0, 'eos_token_id': 2},
+     'bos'), ({}, 'eos'),
+    ({'decoder_start_token_id': 7, 'eos_token_id': 2}, None)])
+def test_a_decoder_starts_from_what_config_json_says(values, role):
+  model = config.Model()
+  if role is None:
+    with pytest.raises(ConfigError, match='decoder_start_token_id=7, which is'):
+      encoder_decoders.read_start(values, model, 'eos')
+    return
+  encoder_decoders.read_start(values, model, 'eos')
+  assert model.decoder_start == role
+  assert encoder_decoders.start(model, Vocabulary(120)) == {
+      'decoder_start_token_id': {'eos': 2, 'bos': 1}[role]}
 
 
 def test_an_encoder_of_sentences_has_a_mean_and_no_head(tmp_path):

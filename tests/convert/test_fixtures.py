@@ -18,7 +18,7 @@ def test_what_it_gave_and_what_it_was(name, tmp_path):
   there = cases.FIXTURES / name
   importing.write(published.open_folder(there), tmp_path / 'ours')
   run = load(tmp_path / 'ours')
-  stack, _, weights = cases.batch(run.objective)
+  stack, _, weights = cases.batch(run)
   expected = tensors.Tensors(there, 'expected.safetensors').read('scores')
   real = weights > 0
   scores = cases.forward(run, stack, cases.is_bare(name))

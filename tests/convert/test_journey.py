@@ -62,7 +62,7 @@ def test_a_published_classifier_predicts_the_same(tmp_path):
     with torch.no_grad():
       there = peer(**tokenizer(text, return_tensors='pt')).logits[0].numpy()
     states, _ = here.apply([text])
-    scores = np.asarray(check.scores(here.objective, here.params, states))[0]
+    scores = np.asarray(check.scores(here, here.params, states))[0]
     assert check.relative(scores, there) < 2e-5
     assert peer.config.id2label[int(there.argmax())] == str(
         labels[int(scores.argmax())])
@@ -114,7 +114,7 @@ def test_padded_texts_and_pairs_of_them_are_read_the_same(name, fields,
         :, None]
     states, mask = here.objective.features(
         here.params, windows_of(tokens, real))
-    scores = check.scores(here.objective, here.params, states, mask)
+    scores = check.scores(here, here.params, states, mask)
     assert check.relative(np.asarray(scores), there) < 2e-5
 
 
@@ -132,33 +132,48 @@ def write_pairs(path, count, seed):
   path.write_text('\n'.join(lines) + '\n')
 
 
-def publish_gpt2(folder):
+# Class of the tokenizer, its control tokens; class of the model, of its
+# settings, settings.
+PUBLISHED = {
+    'last': ('GPT2Tokenizer', ['<|endoftext|>'], 'GPT2LMHeadModel',
+             'GPT2Config', dict(n_embd=32, n_layer=2, n_head=2, n_positions=64,
+                                bos_token_id=0, eos_token_id=0)),
+    'decoder': ('BartTokenizer', ['<s>', '<pad>', '</s>', '<unk>', '<mask>'],
+                'BartForConditionalGeneration', 'BartConfig', dict(
+                    d_model=32, encoder_layers=1, decoder_layers=1,
+                    encoder_attention_heads=2, decoder_attention_heads=2,
+                    encoder_ffn_dim=64, decoder_ffn_dim=64,
+                    max_position_embeddings=64)),
+}
+
+
+def publish(folder, tokens, special, model, settings, values):
   """A random one with a byte-level BPE, as these libraries write them."""
   import tokenizers
   import transformers
   folder.mkdir()
   pieces = tokenizers.ByteLevelBPETokenizer()
   pieces.train_from_iterator([' '.join(small_runs.WORDS)] * 9, 330,
-                             special_tokens=['<|endoftext|>'])
+                             special_tokens=special)
   pieces.save_model(str(folder))
-  tokenizer = transformers.GPT2Tokenizer.from_pretrained(folder)
+  tokenizer = getattr(transformers, tokens).from_pretrained(folder)
   tokenizer.save_pretrained(folder)
-  transformers.GPT2LMHeadModel(transformers.GPT2Config(
-      vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2,
-      n_positions=64, bos_token_id=0, eos_token_id=0)).save_pretrained(folder)
+  getattr(transformers, model)(getattr(transformers, settings)(
+      vocab_size=len(tokenizer), **values)).save_pretrained(folder)
 
 
 @pytest.mark.peers
 @pytest.mark.slow
-def test_a_published_decoder_predicts_pairs_the_same(tmp_path):
+@pytest.mark.parametrize('pooling', PUBLISHED)
+def test_a_published_decoder_predicts_pairs_the_same(pooling, tmp_path):
   import torch
   import transformers
-  publish_gpt2(tmp_path / 'gpt2')
+  publish(tmp_path / 'published', *PUBLISHED[pooling])
   for split, count in ('train', 96), ('test', 24):
     write_pairs(tmp_path / f'{split}.tsv', count, count)
-  run('finetune', f'--checkpoint={tmp_path / "gpt2"}', '--task=own_classes',
+  run('finetune', f'--checkpoint={tmp_path / "published"}', '--task=own_classes',
       f'--data_dir={tmp_path}', '--seeds=1', '--epochs=4', '--batch_size=16',
-      '--learning_rate=3e-3', '--max_length=48', '--pooling=last',
+      '--learning_rate=3e-3', '--max_length=48', f'--pooling={pooling}',
       f'--workdir={tmp_path / "tuned"}')
   seed = tmp_path / 'tuned' / 'seed-0'
   printed = run('convert', f'--source={seed}', f'--target={tmp_path / "out"}',

@@ -24,7 +24,7 @@ CLOSE, LOSS, GRADIENT = 2e-5, 1e-5, 1e-4
 
 def compared(name, run, entries, peer):
   """Asserts that a model here and one of transformers are the same."""
-  stack, targets, weights = cases.batch(run.objective)
+  stack, targets, weights = cases.batch(run)
   ours = cases.compute(run, stack, targets, weights,
                        cases.is_bare(name))
   theirs = cases.ask(peer, stack, targets, weights)
@@ -100,7 +100,7 @@ def test_pooled_vectors_are_the_means_of_the_published_states(tmp_path):
 @pytest.mark.parametrize('name', cases.COMMITTED)
 def test_packed_rows_are_as_rows_of_their_own(name):
   run = load(cases.FIXTURES / name)
-  stack, _, weights = cases.batch(run.objective)
+  stack, _, weights = cases.batch(run)
   alone = cases.forward(run, stack, cases.is_bare(name))
   if alone.ndim == 2:
     pytest.skip('a class is of a row, not of a document')
@@ -203,7 +203,8 @@ def test_ours_to_published(name, tmp_path):
   run = cases.redrawn(load(tmp_path / 'shapes'))
   family = published.open_folder(tmp_path / 'shapes').family
   made = export.plan(run, next(
-      key for key, one in published.families().items() if one is family))
+      key for key, one in published.families().items() if one is family),
+                     bare=cases.is_bare(name))
   made.values.update(pad_token_id=run.objective.vocabulary.pad_id)
   export.write(run, made, tmp_path / 'written')
   (cls,) = made.values['architectures']
