@@ -18,8 +18,9 @@ Result: next sentence 85.1 % of the possible gain, order 90.3 %, structure
 
 from ptm_jax import config, presets
 from ptm_jax.data.corpora import source
-from ptm_jax.objectives import (next_sentence, sentence_order,
-                                sentence_reordering, sentence_structure)
+from ptm_jax.objectives import (next_sentence, sentence_distance,
+                                sentence_order, sentence_reordering,
+                                sentence_structure)
 from ptm_jax.sources import topics
 
 
@@ -47,7 +48,8 @@ def get_config(arg=None):
       'next_sentence': next_sentence.Objective(),
       'sentence_order': sentence_order.Objective(),
       'sentence_structure': sentence_structure.Objective(),
-      'sentence_reordering': sentence_reordering.Objective()}, seeds=(0,))
+      'sentence_reordering': sentence_reordering.Objective(),
+      'sentence_distance': sentence_distance.Objective()}, seeds=(0,))
 
 
 if __name__ == '__main__':
