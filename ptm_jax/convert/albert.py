@@ -4,8 +4,8 @@ Reference: Lan et al. 2020, arXiv:1909.11942; `AlbertModel` of transformers.
 """
 
 from ptm_jax.convert import bert
-from ptm_jax.convert.family import (ACTIVATIONS, Architecture, Field,
-                                    task_heads)
+from ptm_jax.convert.architecture import Architecture, task_heads
+from ptm_jax.convert.family import ACTIVATIONS, Field
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import masked, sentence_order
 from ptm_jax.objectives import sum as sums

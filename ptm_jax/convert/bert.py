@@ -5,8 +5,8 @@ Reference: Devlin et al. 2019, arXiv:1810.04805; `BertModel` of transformers.
 
 import numpy as np
 
-from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
-                                    Field, task_heads)
+from ptm_jax.convert.architecture import Architecture, task_heads
+from ptm_jax.convert.family import ACTIVATIONS, BaseFamily, Field
 from ptm_jax.objectives import masked, next_sentence
 from ptm_jax.objectives import sum as sums
 

@@ -6,8 +6,8 @@ class there has its head.
 """
 
 from ptm_jax.convert import bert
-from ptm_jax.convert.family import (Architecture, BaseFamily, Field,
-                                    task_heads)
+from ptm_jax.convert.architecture import Architecture, task_heads
+from ptm_jax.convert.family import BaseFamily, Field
 from ptm_jax.convert.mapping import Axes
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import masked

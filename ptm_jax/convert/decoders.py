@@ -1,6 +1,6 @@
 """What published decoders have in common: the heads of tasks."""
 
-from ptm_jax.convert.family import TASKS, Architecture
+from ptm_jax.convert.architecture import TASKS, Architecture
 from ptm_jax.objectives import autoregressive
 
 

@@ -5,7 +5,8 @@ transformers.
 """
 
 from ptm_jax.convert import bert
-from ptm_jax.convert.family import Architecture, Field, task_heads
+from ptm_jax.convert.architecture import Architecture, task_heads
+from ptm_jax.convert.family import Field
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import detection, masked, replaced_token
 

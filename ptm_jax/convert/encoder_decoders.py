@@ -4,7 +4,7 @@ starts from, and the heads of tasks, which read the decoder's states.
 Reference: Lewis et al. 2020, arXiv:1910.13461, section 3.1.
 """
 
-from ptm_jax.convert.family import TASKS, Architecture
+from ptm_jax.convert.architecture import TASKS, Architecture
 from ptm_jax.errors import ConfigError
 
 _FORM = 'encoder_decoder'

@@ -4,9 +4,9 @@ Reference: Radford et al. 2019; `GPT2Model` of transformers. Its dense layers
 are stored `[in, out]`, queries, keys and values in one.
 """
 
+from ptm_jax.convert.architecture import Architecture
 from ptm_jax.convert.decoders import decoder_heads
-from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
-                                    Field)
+from ptm_jax.convert.family import ACTIVATIONS, BaseFamily, Field
 from ptm_jax.objectives import autoregressive
 
 _LAYER = 'transformer.h.{}.'

@@ -3,9 +3,9 @@
 Reference: Black et al. 2021, 'GPT-Neo'; `GPTNeoModel` of transformers.
 """
 
+from ptm_jax.convert.architecture import Architecture
 from ptm_jax.convert.decoders import decoder_heads
-from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
-                                    Field)
+from ptm_jax.convert.family import ACTIVATIONS, BaseFamily, Field
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import autoregressive
 

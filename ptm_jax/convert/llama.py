@@ -4,8 +4,9 @@ Reference: Touvron et al. 2023, arXiv:2302.13971; `LlamaModel` of
 transformers.
 """
 
+from ptm_jax.convert.architecture import Architecture
 from ptm_jax.convert.decoders import decoder_heads
-from ptm_jax.convert.family import Architecture, BaseFamily, Field
+from ptm_jax.convert.family import BaseFamily, Field
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import autoregressive
 

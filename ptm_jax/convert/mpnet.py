@@ -4,8 +4,8 @@ Reference: Song et al. 2020, arXiv:2004.09297; `MPNetModel` of transformers.
 """
 
 from ptm_jax.convert import bert, roberta
-from ptm_jax.convert.family import (Architecture, BaseFamily,
-                                    task_heads)
+from ptm_jax.convert.architecture import Architecture, task_heads
+from ptm_jax.convert.family import BaseFamily
 from ptm_jax.objectives import masked
 
 _LAYER = 'mpnet.encoder.layer.{}.'

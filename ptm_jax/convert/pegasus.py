@@ -7,7 +7,7 @@ whose files hold the sinusoids too.
 import numpy as np
 
 from ptm_jax.convert import bart, encoder_decoders
-from ptm_jax.convert.family import Architecture
+from ptm_jax.convert.architecture import Architecture
 from ptm_jax.objectives import gap_sentences, sequence_to_sequence
 
 

@@ -6,7 +6,7 @@ up to that one are never read.
 """
 
 from ptm_jax.convert import bert
-from ptm_jax.convert.family import Architecture, task_heads
+from ptm_jax.convert.architecture import Architecture, task_heads
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import masked
 

@@ -8,8 +8,8 @@ state. The other searches for ends behind the likeliest starts.
 import dataclasses
 import functools
 
-from ptm_jax.convert.family import (ACTIVATIONS, Architecture, BaseFamily,
-                                    Field, task_heads)
+from ptm_jax.convert.architecture import Architecture, task_heads
+from ptm_jax.convert.family import ACTIVATIONS, BaseFamily, Field
 from ptm_jax.convert.mapping import Axes
 from ptm_jax.errors import ConfigError
 from ptm_jax.objectives import permutation

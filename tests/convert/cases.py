@@ -13,7 +13,7 @@ import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.convert import check
-from ptm_jax.convert.family import TASKS
+from ptm_jax.convert.architecture import TASKS
 from ptm_jax.models.sown import entering_states
 from ptm_jax.objectives import arrange, base
 
