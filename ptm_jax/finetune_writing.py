@@ -37,10 +37,11 @@ class Scribe:
     for length, picked in batches.in_order(
         lengths, batches.buckets(lengths, size), size):
       tokens = np.zeros((size, length), np.int32)
+      real = np.zeros(tokens.shape, bool)
       for place, number in enumerate(picked):
         one = sources[max(number, 0)]
-        tokens[place, :len(one)] = one
-      windows = windows_of(jnp.asarray(tokens), jnp.asarray(tokens > 0))
+        tokens[place, :len(one)], real[place, :len(one)] = one, True
+      windows = windows_of(jnp.asarray(tokens), jnp.asarray(real))
       written, _ = self._searcher.search(
           self._searcher.decoder.prompt(windows), self._task.answer_length,
           params)

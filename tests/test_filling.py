@@ -1,11 +1,15 @@
 """Blanks filled by runs that write, and by taking masks away one by one."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
 
 from ptm_jax import __main__
+from ptm_jax.config import Model
+from ptm_jax.data.vocabulary import Listed
+from ptm_jax.find import find
 from ptm_jax.generation import beam, decoding, filling
 from ptm_jax.generation.sampling import Sampling
 from ptm_jax.objectives import blanks
@@ -101,6 +105,22 @@ def test_a_text_comes_back_filled(name):
   else:
     assert whole == f'ab{texts[0]}c{texts[1]}de' and len(texts) == 2
     assert name == 'span_corruption' or 0 < len(''.join(texts)) <= 8
+
+
+def test_a_piece_of_text_may_have_the_id_of_padding(monkeypatch):
+  """As in a published vocabulary; here a digit is its id."""
+  listed = Listed(16, (('bos', 10), ('eos', 11)), (12, 13, 14, 15),
+                  tuple(range(10)))
+  tokenizer = types.SimpleNamespace(
+      encode=lambda text: np.asarray([int(one) for one in text], np.int32),
+      decode=lambda tokens: ''.join(map(str, tokens)))
+  run = types.SimpleNamespace(
+      tokenizer=tokenizer, objective=find('objectives', 'fill_in_the_middle')(
+          ).bind(Model(max_length=32), listed, 12))
+  monkeypatch.setattr(beam, 'Searcher', lambda *_: types.SimpleNamespace(
+      decoder=types.SimpleNamespace(prompt=lambda windows: windows),
+      search=lambda stack, room: (np.array([[0, 5, 0, 11, 11]]), None)))
+  assert filling.infill(run, ['1', '2'], 5) == (['050'], '10502')
 
 
 def test_a_second_blanks_scores_are_those_of_training():

@@ -6,15 +6,22 @@ import types
 import jax
 import numpy as np
 import pytest
+from flax.core import meta
 
 from ptm_jax import finetune, finetune_step
 from ptm_jax.__main__ import main
+from ptm_jax.config import Model
+from ptm_jax.data.vocabulary import Listed
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 from ptm_jax.finetune_config import Settings
 from ptm_jax.finetune_writing import Scribe
+from ptm_jax.generation.beam import Search, Searcher
+from ptm_jax.generation.sampling import Sampling
+from ptm_jax.generation.writing import Writer
 from ptm_jax.objectives import base as base_head
 from ptm_jax.tasks import base, batches, writing
+from tests.eager import eager
 from tests.objectives.cases import bound
 from tests.scoring.runs import run_of
 from tests.tasks.runs import tokenizer, untrained_run, write
@@ -140,6 +147,39 @@ def test_rows_of_any_length_are_answered_as_alone(name):
   # With other parameters it writes something else.
   other = jax.tree.map(lambda leaf: -leaf, run.params)
   assert scribe.texts(other, rows, 2) != found
+
+
+class Digits:
+  """A published tokenizer whose first piece has the id 0."""
+
+  vocabulary = Listed(12, (('bos', 10), ('eos', 11)), (), tuple(range(10)))
+
+  def encode(self, text):
+    return np.asarray([int(one) for one in text], np.int32)
+
+  def decode(self, tokens):
+    return ''.join(str(one) for one in tokens if one < 10)
+
+
+def test_a_piece_of_text_may_have_the_id_of_padding():
+  objective = find('objectives', 'autoregressive')().bind(
+      Model(depth=1, width=8, num_heads=2, max_length=32), Digits.vocabulary,
+      12).ending()
+  params = jax.tree.map(lambda leaf: 8 * leaf, meta.unbox(
+      eager(objective.init, jax.random.key(10))))
+  run = types.SimpleNamespace(tokenizer=Digits(), objective=objective,
+                              params=params)
+  texts = ['1001', '5', '20']
+  scribe = Scribe(run, types.SimpleNamespace(answer_length=6))
+  found = scribe.texts(params, [base.Row(
+      (run.tokenizer.encode(text + '9'),), 0, 0, asked=((len(text), 0),))
+                                for text in texts], 3)
+  # The second one ends after three tokens, the first of which is 0.
+  assert found[1] == '055' and len(found[0]) == len(found[2]) == 6
+  written, _ = Searcher(run, Search(1, 0.0)).write(texts, 6)
+  drawn = np.stack([*Writer(run, Sampling(0.0)).write(texts, 6)], 1)
+  for rows in written, drawn:
+    assert [run.tokenizer.decode(row) for row in rows] == found
 
 
 def test_what_writes_nothing_is_refused(data, tmp_path):

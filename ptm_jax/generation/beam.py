@@ -95,7 +95,8 @@ class Searcher:
     width, (batch, _) = self._search.width, stack['inputs'].shape
     state = self.decoder.read(params, stack, room=max_tokens)
     state = decoding.take(state, jnp.repeat(jnp.arange(batch), width))
-    texts = jnp.zeros((batch, width, max_tokens), jnp.int32)
+    texts = jnp.full((batch, width, max_tokens), decoding.behind_the_end(
+        self._run.objective.vocabulary), jnp.int32)
     # All candidates are the same at first, and one of them goes on.
     live = jnp.where(jnp.arange(width)[None] > 0, NEVER,
                      jnp.zeros((batch, width)))

@@ -186,6 +186,13 @@ def writable(vocabulary, ends, more=()):
   return allowed
 
 
+def behind_the_end(vocabulary):
+  """The id that fills up a text behind its `</s>`, and is no text itself, as 0
+  may be in a published vocabulary."""
+  pad = vocabulary.id_of('pad')
+  return vocabulary.eos_id if pad is None else pad
+
+
 def _count(stack):
   return jnp.sum(stack['segment_ids'] > 0, 1, dtype=jnp.int32)
 

@@ -38,14 +38,15 @@ def infill(run, parts, max_tokens=32, search=beam.Search()):
   _check(run.objective, parts, writes(run.objective))
   tokenizer, objective = run.tokenizer, run.objective
   ids = [tokenizer.encode(part).tolist() for part in parts]
-  filled = []
+  vocabulary, filled = objective.vocabulary, []
+  ends = vocabulary.eos_id, decoding.behind_the_end(vocabulary)
   while len(filled) < len(parts) - 1:
     question = objective.ask(ids, filled)
     searcher = beam.Searcher(run, search, question.more)
     (written,), _ = searcher.search(
         _stack(run, searcher.decoder, question), max_tokens)
     written = [one for one in written.tolist()
-               if one not in (0, objective.vocabulary.eos_id)]
+               if one not in ends]
     answer = objective.answer(ids, written)
     if answer is None:
       return None, tokenizer.decode(written)

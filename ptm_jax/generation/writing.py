@@ -75,14 +75,15 @@ class Writer:
                      donate_argnames='going')
   def _some(self, params, keys, going, number, steps):
     """Writes `steps` tokens, int32 `[steps, batch]`."""
-    eos_id = self._run.objective.vocabulary.eos_id
+    vocabulary = self._run.objective.vocabulary
+    eos_id, padding = vocabulary.eos_id, decoding.behind_the_end(vocabulary)
 
     def one(going, number):
       state, seen, ended = going
       token = self._sampling.choose(
           stream(keys, number),
           jnp.where(self._allowed[None], state['scores'], NEVER), seen)
-      token = jnp.where(ended, 0, token)
+      token = jnp.where(ended, padding, token)
       seen = seen.at[jnp.arange(token.shape[0]), token].set(True)
       return (self.decoder.next(params, state, token), seen,
               ended | (token == eos_id)), token
