@@ -14,8 +14,8 @@ import numpy as np
 from ptm_jax import checks
 from ptm_jax.data.flags import SENTENCE_START
 from ptm_jax.errors import ConfigError
-from ptm_jax.objectives import (arrange, base, hiding, ideal, masked, noise,
-                                units, ways)
+from ptm_jax.objectives import (arrange, base, hiding, ideal, masked,
+                                next_sentence, noise, units, ways)
 from ptm_jax.rng import stream
 
 MODES = 'bidirectional', 'sequence', 'left_to_right', 'right_to_left'
@@ -26,7 +26,7 @@ _TYPES = (0, 4, 2, 3)
 
 @dataclasses.dataclass
 class Objective(masked.Hidden):
-  """UniLM on `[CLS] part [SEP] part [SEP]`, without next sentences.
+  """UniLM on `[CLS] part [SEP] part [SEP]`.
 
   Hidden tokens are predicted in their places under the mask of the example's
   mode. `bidirectional` sees all, `left_to_right` and `right_to_left` what lies
@@ -43,15 +43,27 @@ class Objective(masked.Hidden):
     sequence_share: fraction of the examples in the mode `sequence`.
     left_to_right_share, right_to_left_share: likewise; the rest is
       `bidirectional`.
+    next_sentences: whether texts of the mode `bidirectional` are pairs, as
+      `next_sentence` makes them of a window's longest document, and asked
+      about (section 2.3). No floor is given then.
   """
 
   run_share: float = 0.2
   sequence_share: float = 1 / 3
   left_to_right_share: float = 1 / 6
   right_to_left_share: float = 1 / 6
+  next_sentences: bool = False
 
   traced = (*masked.Hidden.traced, 'run_share', 'sequence_share',
             'left_to_right_share', 'right_to_left_share')
+
+  @property
+  def partner(self):
+    return next_sentence.Objective.partner if self.next_sentences else None
+
+  @property
+  def needs_sentences(self):
+    return self.next_sentences
 
   def _shares(self):
     return (self.sequence_share, self.left_to_right_share,
@@ -68,7 +80,11 @@ class Objective(masked.Hidden):
     if 0 < model.num_token_types < 6:
       raise ConfigError(f'model.num_token_types={model.num_token_types} is too '
                         'few for the modes of unilm: use 6, or 0 for none')
-    return super().bind(model, vocabulary, raw_length, sizes)
+    bound = super().bind(model, vocabulary, raw_length, sizes)
+    if self.next_sentences:
+      bound.question = next_sentence.Objective().bind(
+          model, vocabulary, raw_length)
+    return bound
 
   def lengths(self):
     return {'inputs': self.raw_length + 3}
@@ -93,8 +109,21 @@ class Objective(masked.Hidden):
     sentences = inside & (window['flags'] & SENTENCE_START > 0)
     draws = jax.random.uniform(key, real.shape)
     cut = jnp.argmax(jnp.where(sentences, draws + 2, inside * (draws + 1)))
-    return {**arrange.paired(window, cut, self.vocabulary.cls_id,
-                             self.vocabulary.sep_id), 'cut': cut}
+    found = {**arrange.paired(window, cut, self.vocabulary.cls_id,
+                              self.vocabulary.sep_id), 'cut': cut,
+             'mode': jnp.sum(jax.random.uniform(stream(key, 'mode'))
+                             >= self.number('modes')[:-1], dtype=jnp.int32)}
+    return self._asking(key, window, found) if self.next_sentences else found
+
+  def _asking(self, key, window, found):
+    """The same, a pair of `next_sentence` in the mode `bidirectional`."""
+    pair = self.question.arrange(stream(key, 'pair'), window)
+    both = found['mode'] == MODES.index('bidirectional')
+    mixed = {name: jnp.where(both, pair[name], value)
+             for name, value in found.items() if name in pair}
+    return {**found, **mixed, 'label': pair['label'],
+            'parts': jnp.where(both, pair['token_types'], found['parts']),
+            'asked': pair['asked'] * both}
 
   def choose(self, key, arranged):
     candidates = arranged['candidates']
@@ -106,10 +135,11 @@ class Objective(masked.Hidden):
     return hidden, noise.first_places(hidden, self.sizes['predictions'])
 
   def noise(self, key, arranged):
-    draw = jax.random.uniform(stream(key, 'mode'))
-    mode = jnp.sum(draw >= self.number('modes')[:-1], dtype=jnp.int32)
+    mode = arranged['mode']
     parts = arranged['parts'] * (mode <= 1)
     return {**super().noise(key, arranged),
+            **{name: arranged[name] for name in ('label', 'asked')
+               if name in arranged},
             'token_types': jnp.asarray(_TYPES, jnp.int32)[mode] + parts,
             'mode': mode,
             'first_part': (arranged['cut'] + 2).astype(jnp.int32)}
@@ -127,13 +157,33 @@ class Objective(masked.Hidden):
   def stack(self, batch):
     return dict(base.stack_of(batch), visibility=self.seen(batch))
 
+  def _with(self, method, found, *args):
+    """What the question says, beside what was found of the tokens."""
+    if self.next_sentences:
+      return {**found, **getattr(self.question, method)(*args)}
+    return found
+
+  def coefficients(self):
+    return self._with('coefficients', super().coefficients())
+
+  def networks(self):
+    return {**self._with('networks', {}), **super().networks()}
+
+  def score(self, params, hidden, batch):
+    return self._with('score', super().score(params, hidden, batch),
+                      params, hidden, batch)
+
   def visibility(self, batch):
     (seen,) = super().visibility(batch)['mlm'].values()
-    return {'mlm': {'inputs': seen & base.at(
-        self.seen(batch), batch['predicted'])}}
+    return self._with('visibility', {'mlm': {'inputs': seen & base.at(
+        self.seen(batch), batch['predicted'])}}, batch)
+
+  def exempt(self, batch):
+    return self._with('exempt', super().exempt(batch), batch)
 
   def floor(self, law, batch):
-    if self.mask_share < 1:  # what is shown besides `[MASK]` tells of the text
+    # What is shown besides `[MASK]` tells of the text, and so does a partner.
+    if self.mask_share < 1 or self.next_sentences:
       return {}
     places = batch['predicted']
     seen = ideal.at(np.asarray(self.seen(batch)), places)

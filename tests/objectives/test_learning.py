@@ -25,7 +25,8 @@ RUNS = {
     'substituted_token': ('roberta.py:tiny,objective=substituted_token',
                           ROTARY),
     'sum': ('bert.py:tiny', ROTARY),
-    'unilm': ('unilm.py:tiny', ROTARY),
+    'unilm': ('unilm.py:tiny', ROTARY,
+              '--config.objective.next_sentences=false'),
     **{name: (f'mass.py:tiny,objective={name}', '--config.num_steps=900')
        for name in ('blank_infilling', 'denoising', 'deshuffling',
                     'fill_in_the_middle', 'fragment', 'gap_sentences',

@@ -82,3 +82,33 @@ def test_shares_and_cuts():
 def test_too_few_token_types_are_refused():
   with pytest.raises(ConfigError, match='num_token_types=2'):
     bound('unilm', model=dataclasses.replace(MODEL, num_token_types=2))
+
+
+def test_next_sentences_are_asked_in_the_bidirectional_mode_alone():
+  plain, asking = (bound('unilm', length=40, next_sentences=asked)
+                   for asked in (False, True))
+  windows = random_windows(600, 40)
+  one, two = corrupt(plain, windows), corrupt(asking, windows)
+  both = np.asarray(two['mode']) == 0
+  np.testing.assert_array_equal(one['mode'], two['mode'])
+  # The other modes are as they were.
+  for name in one:
+    np.testing.assert_array_equal(*(np.asarray(jax.random.key_data(
+        batch[name]) if name == 'key' else batch[name])[~both]
+                                    for batch in (one, two)))
+  asked, label = (np.asarray(two[name])[:, 0] for name in ('asked', 'label'))
+  assert not asked[~both].any() and asked[both].mean() > 0.9
+  assert 0.4 < label[both].mean() < 0.6
+  # A second part is the text's own where the label says so, and else not.
+  text = np.asarray(two['targets'])
+  for row in np.flatnonzero(both & (asked > 0)):
+    first, second = np.flatnonzero(text[row] == VOCABULARY.sep_id)
+    tokens = windows['tokens'][row].tolist()
+    shown = text[row, 1:first].tolist() + text[row, first + 1:second].tolist()
+    follows = any(tokens[start:start + len(shown)] == shown
+                  for start in range(41 - len(shown)))
+    assert follows == (label[row] == 0)
+    types = np.asarray(two['token_types'])[row]
+    assert set(types[:first + 1]) == {0} and set(types[first + 1:second]) == {1}
+  assert asking.coefficients() == {'mlm': 1.0, 'next_sentence': 1.0}
+  assert asking.partner == 'other_document' and plain.partner is None
