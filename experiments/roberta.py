@@ -25,7 +25,8 @@ def get_config(arg=None):
       model=config.Model(
           depth=12, width=768, num_heads=12, activation='gelu',
           norm_position='post', embedding_norm=True, positions='learned',
-          max_length=512, dropout=0.1,
+          # As published, positions are counted from the id of padding on.
+          max_length=512, position_offset=1, dropout=0.1,
           attention_dropout=0.1),
       tokenizer=config.Tokenizer(kind='bpe', vocab_size=50265),
       data=config.Data(raw_length=510, batch_size=2048),

@@ -58,7 +58,7 @@ class Model:
     balance_weight: factor of the loss that balances the experts.
     scale_embeddings: whether embeddings are multiplied by sqrt(width).
     scale_head: whether states are divided by sqrt(width) before a tied
-      vocabulary head (T5 v1.0).
+      vocabulary head (T5 v1.0), whose table begins larger by as much.
     share_layers: whether all layers of a stack share their parameters.
     use_bias: whether dense layers and layer norms have biases.
     qkv_bias: whether queries, keys, those of distances too, and values do;

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,8 @@ from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.objectives import masked
 from ptm_jax.tasks import span_answer
+
+_NEAREST = 3  # families that a refusal speaks of
 
 
 @dataclasses.dataclass
@@ -58,7 +61,7 @@ def plan(run, family='', origin=None, bare=False):
   if not family and origin:
     family = next((name for name, one in known.items()
                    if origin.get('model_type') in one.model_types), '')
-  reasons = {}
+  errors = {}
   if bare:
     run = dataclasses.replace(run, finetune=None, params={
         name: one for name, one in run.params.items()
@@ -71,9 +74,22 @@ def plan(run, family='', origin=None, bare=False):
       try:
         return _plan(run, known[name], bare, origin)
       except ConfigError as error:
-        reasons.setdefault(name, str(error))
-  raise ConfigError('no published family has this model: ' + '; '.join(
-      f'{name}: {reason}' for name, reason in reasons.items()))
+        errors.setdefault(name, error)
+  raise ConfigError(_refusal(errors))
+
+
+def _refusal(errors):
+  """One line of why no family has a model, given `{family: error}`: what the
+  nearest ones would need."""
+  apart = {name: getattr(error, 'apart', 1) for name, error in errors.items()}
+  nearest = [name for name in errors if apart[name] == min(apart.values())]
+  if len(errors) > 1 and apart[nearest[0]] == math.inf:
+    return f'no published family has this model: {errors[nearest[0]]}'
+  said = '; '.join(f'{name}: {errors[name]}' for name in nearest[:_NEAREST])
+  if len(nearest) == len(errors):
+    return f'no published family has this model: {said}'
+  return (f'no published family has this model. The nearest, {said} (--family '
+          'says it of another)')
 
 
 def kind_of(run):
@@ -118,16 +134,16 @@ def _plan(run, family, bare, origin):
       not bare or not family.architectures[origin['architecture']].kinds):
     architecture = origin['architecture']
   chosen = family.architectures[architecture]
-  if task and (folders.task_of(run.finetune)[1], folders.decodes(
-      run.finetune)) != (chosen.pooling, chosen.decodes):
-    raise ConfigError(f'its {architecture} is fine-tuned with --pooling='
-                      f'{"decoder" if chosen.decodes else chosen.pooling}')
   flat = mapping.flatten(run.params)
   rows = flat['trunk/token_embedding/embedding'].shape[0]
   plain = dataclasses.replace(objective.model, scan_layers=False, remat=False)
   # First: a field that does not fit says more than the leaves that it makes.
   described = family.from_model(plain, objective.vocabulary, rows,
                                 architecture)
+  if task and (folders.task_of(run.finetune)[1], folders.decodes(
+      run.finetune)) != (chosen.pooling, chosen.decodes):
+    raise ConfigError(f'its {architecture} is fine-tuned with --pooling='
+                      f'{"decoder" if chosen.decodes else chosen.pooling}')
   names = family.all_names(architecture, objective.model)
   wanted = chosen.networks()
   if folders.EXTRA in run.params and not set(

@@ -7,6 +7,7 @@ edited.
 """
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 from ptm_jax import checks, config
@@ -25,6 +26,19 @@ _FREE = frozenset((
     'remat', 'dropout', 'attention_dropout', 'expert_capacity',
     'router_jitter', 'balance_weight', 'max_length'))
 REQUIRED = object()
+
+
+class Unlike(ConfigError):
+  """A model is none of a family.
+
+  Attributes:
+    apart: fields that would have to be others; infinity where it has no such
+      heads, or is of another form.
+  """
+
+  def __init__(self, message, apart):
+    super().__init__(message)
+    self.apart = apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,17 +198,21 @@ class BaseFamily:
       architecture: one of `architectures`.
 
     Raises:
-      ConfigError: the family has no such model; the message says why.
+      ConfigError: the family has no such model; the message says why, and
+        `Unlike` how far it is from one.
     """
     model, plain = canonical(model), config.Model()
     ours = {*cls.handled, *(field.ours for field in cls.fields)}
+    unlike = []
     for one in dataclasses.fields(config.Model):
       if one.name in ours or one.name in _FREE:
         continue
       needed = cls.fixed.get(one.name, getattr(plain, one.name))
       if getattr(model, one.name) != needed:
-        raise ConfigError(f'it has no model.{one.name}='
-                          f'{getattr(model, one.name)}, only {needed}')
+        unlike.append(f'model.{one.name}={getattr(model, one.name)}, only '
+                      f'{needed}')
+    if unlike:
+      raise Unlike('it has no ' + ', and no '.join(unlike), len(unlike))
     values = {'architectures': [architecture],
               'model_type': cls.model_types[0], 'dtype': model.param_dtype,
               **cls.constants}
@@ -233,13 +251,13 @@ class BaseFamily:
   @classmethod
   def choose(cls, objective, bare=False, task=None):
     """The architecture that a bound objective's run becomes, `bare` without
-    heads or with that of a kind of task; ConfigError if there is none."""
+    heads or with that of a kind of task; Unlike if there is none."""
     for name, architecture in cls.architectures.items():
       if architecture.fits(objective, task) and (
           task or bare == (not architecture.kinds)):
         return name
     if task:
-      raise ConfigError(f'it has no {objective.model.form} with the head of a '
-                        f'{task} task')
-    raise ConfigError(f'it has no {objective.model.form} of '
-                      f'{name_of(objective)[1]}')
+      raise Unlike(f'it has no {objective.model.form} with the head of a '
+                   f'{task} task', math.inf)
+    raise Unlike(f'it has no {objective.model.form} of '
+                 f'{name_of(objective)[1]}', math.inf)

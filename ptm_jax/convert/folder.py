@@ -23,20 +23,23 @@ EXTRA = 'pooler'
 @contextlib.contextmanager
 def new(target):
   """`with new(target) as folder:` fills a folder beside `target`, which takes
-  its name at the end; an error leaves nothing.
+  its name at the end; an error leaves nothing, of the folders above neither.
 
   Raises:
     ConfigError: there is something at `target` already.
   """
   target = refuse_existing(target)
-  target.parent.mkdir(parents=True, exist_ok=True)
+  above = [one for one in target.parents if not one.exists()]
   temporary = target.with_name(f'.{target.name}.{os.getpid()}.tmp')
-  temporary.mkdir()
   try:
+    temporary.mkdir(parents=True)
     yield temporary
     temporary.replace(target)
   except BaseException:
     shutil.rmtree(temporary, ignore_errors=True)
+    for one in above:  # the lowest first; one that holds something stays
+      with contextlib.suppress(OSError):
+        one.rmdir()
     raise
 
 

@@ -266,8 +266,11 @@ def _entries(family, architecture, objective, stored, finetune):
       for one in [*other.aliases, *(
           name[0] if isinstance(name, tuple) else name
           for name in other.names.values())])
-  left = [name for name in stored
-          if name not in ours and name.startswith(others)]
+  # Of the heads that it has it holds no more than they need.
+  own = tuple(f'{names[one]}.' for one in chosen.names
+              if isinstance(names[one], str))
+  left = [name for name in stored if name not in ours
+          and name.startswith(others) and not name.startswith(own)]
   return entries, left
 
 

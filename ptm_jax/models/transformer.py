@@ -26,8 +26,11 @@ class Embedding(nn.Module):
 
   @nn.compact
   def __call__(self, ids):
+    larger = self.model.scale_head and self.axis == 'vocab'
     table = self.param(
-        'embedding', param_init(normal(self.model), self.axis, 'embed'),
+        'embedding', param_init(
+            normal(self.model, self.width**0.5 if larger else 1.0), self.axis,
+            'embed'),
         (self.rows, self.width), self.model.param_dtype)
     return table.astype(self.model.dtype)[ids]
 

@@ -14,8 +14,9 @@ from safetensors.numpy import load_file, save_file
 
 from ptm_jax import __main__, config
 from ptm_jax.command_line import load_config
-from ptm_jax.convert import (encoder_decoders, export, family, importing,
-                             mapping, pooled, published, strips, tensors)
+from ptm_jax.convert import (encoder_decoders, export, family, folder,
+                             importing, mapping, pooled, published, strips,
+                             tensors)
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
@@ -247,6 +248,39 @@ def test_a_run_without_a_published_form_says_why():
     export.plan(bound(), 'banana')
 
 
+def test_a_refusal_speaks_of_the_nearest_families_alone():
+  with pytest.raises(ConfigError) as alibi:
+    export.plan(bound(positions='alibi'))
+  assert str(alibi.value).count(': ') == 1 and 'The nearest' in str(alibi.value)
+  with pytest.raises(ConfigError) as both:
+    export.plan(bound(positions='alibi', norm='rms'), 'gpt2')
+  assert 'positions=alibi, only learned' in str(both.value)
+  assert 'norm=rms, only layer' in str(both.value)
+  with pytest.raises(ConfigError, match='model: it has no two_tower of bidire'):
+    export.plan(experiment('elmo'))
+
+
+def test_a_head_with_more_than_it_needs_is_refused(tmp_path):
+  place = tmp_path / 'there'
+  shutil.copytree(cases.FIXTURES / 'gpt2_sequence', place)
+  beside(**{'score.bias': np.zeros(3, np.float32)})(place)
+  with pytest.raises(CheckpointError, match='holds the tensor score.bias'):
+    published.open_folder(place)
+
+
+@pytest.mark.parametrize('kept', [False, True])
+def test_of_an_error_no_folder_stays_that_was_made_for_it(kept, tmp_path):
+  place = tmp_path / 'a' / 'b'
+  if kept:
+    place.mkdir(parents=True)
+    (tmp_path / 'a' / 'mine').touch()
+  with pytest.raises(ZeroDivisionError), folder.new(place / 'c') as made:
+    (made / 'half').touch()
+    1 / 0
+  assert [one.name for one in tmp_path.iterdir()] == ['a'] * kept
+  assert (tmp_path / 'a' / 'b').exists() == kept
+
+
 def test_of_a_fine_tuned_run_what_it_answers_with_is_published():
   run = bound()
   def tuned(**task):
@@ -317,7 +351,8 @@ def experiment(name):
 @pytest.mark.parametrize('name, expected', [
     ('bart', 'BartForConditionalGeneration'), ('bert', 'BertForPreTraining'),
     ('electra', 'ElectraForPreTraining'), ('gpt2', 'GPT2LMHeadModel'),
-    ('pegasus', 'PegasusForConditionalGeneration')])
+    ('pegasus', 'PegasusForConditionalGeneration'),
+    ('roberta', 'RobertaForMaskedLM'), ('t5', 'T5ForConditionalGeneration')])
 def test_our_experiments_are_published_as_what_they_are(name, expected):
   assert export.plan(experiment(name)).architecture == expected
 
