@@ -114,7 +114,9 @@ def _open(path):
   try:
     return safetensors.safe_open(path, 'np')
   except FileNotFoundError as error:
-    raise CheckpointError(f'{path} is missing') from error
+    # The library says it of a file without rights too.
+    found = 'may not be read' if path.exists() else 'is missing'
+    raise CheckpointError(f'{path} {found}') from error
   except (safetensors.SafetensorError, OSError, ValueError) as error:
     raise CheckpointError(f'{path} is damaged: {str(error)[:100]}') from error
 
