@@ -8,8 +8,8 @@ so run in one compiled program.
 The grid is powers of two around the rate of bert.py's presets.
 
 Time: 3 minutes on two busy cores.
-Result: 0.008 with 4.96 +- 0.11 nats a prediction, 0.016 with 4.99 +- 0.17; 0.001
-reaches 5.42 and 0.032 5.50 +- 0.89.
+Result: 0.008 with 4.96 +- 0.11 nats a prediction, 0.016 with 4.99 +- 0.17;
+0.001 reaches 5.42 and 0.032 5.50 +- 0.89.
 """
 
 from ptm_jax import config, presets

@@ -11,8 +11,8 @@ Paper: Wettig et al. 2022, arXiv:2202.08005, who find that 40 % can be better
 than 15 %, for large models above all.
 
 Time: 12 minutes on two busy cores, a third of it training.
-Result: a probe of .382 at rates 0.3, 0.4 and 0.6, .369 +- .040 at 0.15 and .371 +-
-.023 at 0.08: the paper's order, within overlapping intervals.
+Result: a probe of .382 at rates 0.3, 0.4 and 0.6, .369 +- .040 at 0.15 and .371
++- .023 at 0.08: the paper's order, within overlapping intervals.
 """
 
 from ptm_jax import config, presets

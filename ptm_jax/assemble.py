@@ -118,8 +118,9 @@ def _bind_early(experiment):
       not experiment.tokenizer.lower_case
       or hasattr(experiment.corpus, 'tokenizer')):
     raise ConfigError(
-        f'{name_of(experiment.objective)[1]} asks which words had a capital: it '
-        'needs a corpus of text and tokenizer.lower_case=True, which hides it')
+        f'{name_of(experiment.objective)[1]} asks which words had a capital: '
+        'it needs a corpus of text and tokenizer.lower_case=True, which hides '
+        'it')
   if experiment.objective.partner == 'aligned' and (
       experiment.data.packing != 'whole'
       or not getattr(experiment.corpus, 'aligned', False)):

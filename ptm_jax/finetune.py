@@ -61,8 +61,8 @@ def finetune(checkpoint, settings, path, say=print):
   run, task = _writing(run, task, settings)
   form = run.objective.model.form
   if settings.way in PREFIXED and form in NO_PREFIX:
-    raise ConfigError(f'--way={settings.way} does not fit model.form={form}: use full '
-                      'or lora')
+    raise ConfigError(f'--way={settings.way} does not fit model.form={form}: '
+                      'use full or lora')
   if settings.pooling == 'decoder' and form != 'encoder_decoder':
     raise ConfigError('--pooling=decoder reads the decoder of an encoder-'
                       f'decoder, and {checkpoint} is a trunk of model.form='

@@ -65,7 +65,8 @@ def tiny(path, corpus, workdir):
       'compare' if compares else 'pretrain',
       f'--config={path}:tiny,corpus=text', f'{base}.corpus.path={corpus}',
       f'{base}.corpus.documents_are=block', f'{base}.num_steps=2',
-      f'{base}.evaluation.num_batches=1', f'--workdir={workdir}', *clock, *extra]
+      f'{base}.evaluation.num_batches=1', f'--workdir={workdir}',
+      *clock, *extra]
 
 
 @pytest.mark.parametrize('path', [

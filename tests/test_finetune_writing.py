@@ -65,11 +65,11 @@ def test_it_learns_and_writes_again(name, data, tmp_path, capsys):
       name: one['mean'] for name, one in results['estimates'].items()}
   # It ends by itself, in another command.
   capsys.readouterr()
+  prompt = 'summarisation text: shape is data here answer:'
   assert main(['generate', f'--checkpoint={seed}', '--beam=1',
-               '--max_tokens=8', '--prompt=summarisation text: shape is data here answer:']) == 0
+               '--max_tokens=8', f'--prompt={prompt}']) == 0
   said = capsys.readouterr().out.strip()
-  assert said.removeprefix(
-      'summarisation text: shape is data here answer:').strip() == 'shape'
+  assert said.removeprefix(prompt).strip() == 'shape'
 
 
 @pytest.mark.parametrize('name', ['autoregressive', 'span_corruption'])
@@ -196,6 +196,12 @@ def test_what_writes_nothing_is_refused(data, tmp_path):
       settings(data, **changed).validate()
   with pytest.raises(ConfigError, match='leaves less than 16'):
     settings(data, answer_length=40).validate()
+  # The trunk's positions may be fewer than the tokens that are asked for.
+  trunk = untrained_run(tmp_path / 'short', 'autoregressive', max_length=24)
+  with pytest.raises(ConfigError, match='leaves 12 of the 22 tokens'):
+    finetune.finetune(trunk, settings(data, answer_length=10),
+                      tmp_path / 'run', say=str)
+  assert not (tmp_path / 'run').exists()
 
 
 def test_invented_rows_in_the_published_layout():

@@ -12,7 +12,8 @@ from ptm_jax import posteriors
 from ptm_jax.objectives import autoregressive
 from tests.eager import eager
 from tests.sources.test_chain import joint
-from tests.test_floors import EXACT, LAW, MODEL, SYMBOLS, VOCABULARY, bind, windows
+from tests.test_floors import (EXACT, LAW, MODEL, SYMBOLS, VOCABULARY, bind,
+                               windows)
 
 LENGTH = 3
 

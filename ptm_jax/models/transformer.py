@@ -54,9 +54,9 @@ class Block(nn.Module):
       index: int32, the layer's number, for its random streams.
       shared: what all layers read: `structure`, `positions` (rotary,
         Transformer-XL, disentangled) and their keys' `places`, `distances`,
-        `types` of both, `bias`, `slots`, `keys`, for cross attention `encoded` and
-        `cross_structure`, and `context`, which self attention reads in place
-        of `x`; `rows`, of `x`, that alone are queries.
+        `types` of both, `bias`, `slots`, `keys`, for cross attention `encoded`
+        and `cross_structure`, and `context`, which self attention reads in
+        place of `x`; `rows`, of `x`, that alone are queries.
 
     Returns:
       `[batch, length, width]` and None, as `nn.scan` wants it.

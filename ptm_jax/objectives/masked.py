@@ -179,8 +179,8 @@ class Objective(Hidden):
     checks.choices(self, 'objective', {'unit': UNITS})
     if self.gazetteer and self.unit not in _MARKED:
       raise ConfigError(
-          f'objective.gazetteer={self.gazetteer} is of no use to objective.unit='
-          f'{self.unit}: names are those of {" and ".join(_MARKED)}')
+          f'objective.gazetteer={self.gazetteer} is of no use to objective.'
+          f'unit={self.unit}: names are those of {" and ".join(_MARKED)}')
     for name in 'max_predictions', 'max_words', 'static_masks':
       if getattr(self, name) is not None:
         checks.positive(self, 'objective', name)

@@ -20,9 +20,9 @@ def all_tables(data):
       ('Distance from the floor', 'The floor is the loss of a predictor that '
        'knows the law of the text, on the same corrupted windows. An excess '
        'means the same for every objective; one below 0 by more than 4 '
-       'standard errors is a leak, unless the floor is an upper bound. The divergence, of the model\'s '
-       'predictions from the best ones, estimates the excess again on fewer '
-       'windows.', header, rows),
+       'standard errors is a leak, unless the floor is an upper bound. The '
+       "divergence, of the model's predictions from the best ones, estimates "
+       'the excess again on fewer windows.', header, rows),
       ('Reaching a share of the gain', 'What a run had spent when its '
        'held-out loss had come this far from the best constant predictor to '
        'the floor, between two evaluations by straight lines; the mean of '

@@ -154,8 +154,8 @@ def all_tables(data):
                   f'chance is {chance:.3f}.', *downstream(data, task)))
   header, rows = questions(data)
   if rows:
-    found.append(('Questions', 'Accuracy on held-out pairs, asked of the frozen '
-                  'trunk; chance is .5 of two answers.', header, rows))
+    found.append(('Questions', 'Accuracy on held-out pairs, asked of the '
+                  'frozen trunk; chance is .5 of two answers.', header, rows))
   found.append(('Four clocks', 'Spent by a run, on average over seeds.',
                 *clocks(data)))
   header, rows = settings(data)

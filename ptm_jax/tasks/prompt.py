@@ -10,10 +10,10 @@ A prompt is a file of a few lines:
 
 `{text}` is the example's text, of a pair `{text_a}` and `{text_b}`; `[MASK]` is
 where the words of a label go, and stands once. At the end of the pattern they
-complete it, elsewhere they fill a blank. `\\n` is a new line; a brace is written
-twice. Each label has a word, or several texts with ' | ' between them, whose
-probabilities are averaged; a word may have several tokens. What an example's
-text holds is data, whatever it looks like.
+complete it, elsewhere they fill a blank. `\\n` is a new line; a brace is
+written twice. Each label has a word, or several texts with ' | ' between them,
+whose probabilities are averaged; a word may have several tokens. What an
+example's text holds is data, whatever it looks like.
 """
 
 import dataclasses

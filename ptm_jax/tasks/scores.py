@@ -163,7 +163,7 @@ def of_summaries(names, answers, found):
 
 def of_translations(names, answers, found):
   """'bleu' and 'chrf' of a whole file, 0..100, as sacrebleu defines them (Post
-  2018, arXiv:1804.08771), and 'signature', what it says of how BLEU was computed.
+  2018, arXiv:1804.08771), and 'signature', what it says of how BLEU was made.
 
   Args:
     names: of the scores.

@@ -15,6 +15,8 @@ from ptm_jax.find import name_of
 from ptm_jax.objectives import sequence_to_sequence
 from ptm_jax.tasks import as_text, base, scores
 
+_LEAST = 14  # tokens of what is read
+
 
 class Writing(base.FineTuned):
   """A text to write behind a text.
@@ -60,10 +62,14 @@ class Writing(base.FineTuned):
     return {'writes_end': True}
 
   def rows(self, tokenizer, examples, room, labels):
+    left = room - self.answer_length
+    if left < _LEAST:  # of the trunk's positions, where they are the fewer
+      raise ConfigError(f'--answer_length={self.answer_length} leaves {left} '
+                        f'of the {room} tokens that there are positions for, '
+                        f'and what is read needs {_LEAST}: ask for less')
     found, end = [], np.full(1, tokenizer.vocabulary.eos_id, np.int32)
     for number, one in enumerate(examples):
-      read, cut = as_text.in_tokens(
-          self, one, tokenizer, room - self.answer_length)
+      read, cut = as_text.in_tokens(self, one, tokenizer, left)
       answer = tokenizer.encode(f' {as_text.target(self, one, labels)}')
       cut |= len(answer) >= self.answer_length
       tokens = np.concatenate([read, answer[:self.answer_length - 1], end])
@@ -112,8 +118,8 @@ def way_of(objective):
     if name in known and not objective.second_positions:
       return known[name]
   raise ConfigError(f'{name_of(objective)[1]} does not write a text behind '
-                    'another: use a trunk of autoregressive, prefix_lm or of an '
-                    'encoder-decoder')
+                    'another: use a trunk of autoregressive, prefix_lm or of '
+                    'an encoder-decoder')
 
 
 def _text(row, name, where):

@@ -9,7 +9,8 @@ _HELP = {
     'task': 'its name, or several to mix, as cola,sst2; see `list tasks`',
     'data_dir': "folder of the task's published files, of several as many with "
                 'commas; none for embedded ones',
-    'way': 'full, lora, prefix, layer_prefix, or of a frozen trunk probe or mlp_probe',
+    'way': 'full, lora, prefix, layer_prefix, or of a frozen trunk probe or '
+           'mlp_probe',
     'seeds': 'trials, with seeds 0, 1, ...',
     'epochs': 'passes over the training data',
     'batch_size': 'rows in an update',

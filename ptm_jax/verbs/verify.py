@@ -15,8 +15,8 @@ class Verb:
   flags = {
       'resume': (False, 'also kill and resume short copies of the experiment; '
                         'all must end with the same bits'),
-      'floor': (False, 'also train the experiment, on a source of known law, and '
-                       'hold its loss against the floor'),
+      'floor': (False, 'also train the experiment, on a source of known law, '
+                       'and hold its loss against the floor'),
       'kills': (10, 'how often a run is killed with SIGKILL'),
       'steps': (12, 'updates of the short copies'),
       'seed': (0, 'of the moments'),

@@ -44,6 +44,16 @@ _BART = dict(vocab_size=VOCAB, d_model=16, encoder_layers=1, decoder_layers=1,
              max_position_embeddings=16)
 _XLNET = dict(vocab_size=VOCAB, d_model=16, n_layer=2, n_head=2, d_inner=24)
 
+
+def _tasks(name, kind, settings, span='QuestionAnswering'):
+  """The heads of tasks of an encoder's family."""
+  return {f'{name}_{task}': (f'{kind}For{head}', f'{kind}Config', dict(
+      settings, **more)) for task, head, more in (
+          ('sequence', 'SequenceClassification', dict(num_labels=3)),
+          ('token', 'TokenClassification', dict(num_labels=5)),
+          ('span', span, {}))}
+
+
 # name: class of transformers, class of its settings, settings.
 CASES = {
     'gpt2': ('GPT2LMHeadModel', 'GPT2Config', _GPT2),
@@ -54,11 +64,7 @@ CASES = {
         _BERT, tie_word_embeddings=False, hidden_act='relu')),
     'bert_pretraining': ('BertForPreTraining', 'BertConfig', _BERT),
     'bert_bare': ('BertModel', 'BertConfig', _BERT),
-    'bert_sequence': ('BertForSequenceClassification', 'BertConfig', dict(
-        _BERT, num_labels=3)),
-    'bert_token': ('BertForTokenClassification', 'BertConfig', dict(
-        _BERT, num_labels=5)),
-    'bert_span': ('BertForQuestionAnswering', 'BertConfig', _BERT),
+    **_tasks('bert', 'Bert', _BERT),
     'roberta_sequence': ('RobertaForSequenceClassification', 'RobertaConfig',
                          dict(_BERT, type_vocab_size=1, num_labels=3)),
     'albert_sequence': ('AlbertForSequenceClassification', 'AlbertConfig',
@@ -86,22 +92,12 @@ CASES = {
     'deberta_not_legacy': ('DebertaV2ForMaskedLM', 'DebertaV2Config', dict(
         _DEBERTA, legacy=False)),
     'deberta_bare': ('DebertaV2Model', 'DebertaV2Config', _DEBERTA),
-    'deberta_sequence': (
-        'DebertaV2ForSequenceClassification', 'DebertaV2Config',
-        dict(_DEBERTA, num_labels=3)),
-    'deberta_token': ('DebertaV2ForTokenClassification', 'DebertaV2Config',
-                      dict(_DEBERTA, num_labels=5)),
-    'deberta_span': ('DebertaV2ForQuestionAnswering', 'DebertaV2Config',
-                     _DEBERTA),
+    **_tasks('deberta', 'DebertaV2', _DEBERTA),
     'xlnet': ('XLNetLMHeadModel', 'XLNetConfig', _XLNET),
     'xlnet_untied': ('XLNetLMHeadModel', 'XLNetConfig', dict(
         _XLNET, ff_activation='relu', tie_word_embeddings=False)),
     'xlnet_bare': ('XLNetModel', 'XLNetConfig', _XLNET),
-    'xlnet_sequence': ('XLNetForSequenceClassification', 'XLNetConfig', dict(
-        _XLNET, num_labels=3)),
-    'xlnet_token': ('XLNetForTokenClassification', 'XLNetConfig', dict(
-        _XLNET, num_labels=5)),
-    'xlnet_span': ('XLNetForQuestionAnsweringSimple', 'XLNetConfig', _XLNET),
+    **_tasks('xlnet', 'XLNet', _XLNET, 'QuestionAnsweringSimple'),
     'llama': ('LlamaForCausalLM', 'LlamaConfig', dict(
         _LLAMA, rope_theta=500.0)),
     'llama_tied': ('LlamaForCausalLM', 'LlamaConfig', dict(
@@ -110,11 +106,7 @@ CASES = {
         _LLAMA, sliding_window=4)),
     'qwen2': ('Qwen2ForCausalLM', 'Qwen2Config', _LLAMA),
     'gpt_neo': ('GPTNeoForCausalLM', 'GPTNeoConfig', _GPT_NEO),
-    'gpt2_sequence': ('GPT2ForSequenceClassification', 'GPT2Config', dict(
-        _GPT2, pad_token_id=0, num_labels=3)),
-    'gpt2_token': ('GPT2ForTokenClassification', 'GPT2Config', dict(
-        _GPT2, num_labels=5)),
-    'gpt2_span': ('GPT2ForQuestionAnswering', 'GPT2Config', _GPT2),
+    **_tasks('gpt2', 'GPT2', dict(_GPT2, pad_token_id=0)),
     'gpt_neo_sequence': (
         'GPTNeoForSequenceClassification', 'GPTNeoConfig', dict(
             _GPT_NEO, pad_token_id=0)),

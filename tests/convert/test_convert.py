@@ -158,8 +158,9 @@ REFUSED = {
     'deberta_sequence': {
         'share_att_key': False, 'norm_rel_ebd': 'none',
         'position_biased_input': True, 'pos_att_type': 'c2p',
-        'conv_groups': 2, 'conv_act': 'mish', 'embedding_size': 8, 'position_buckets': 'x',
-        'pooler_hidden_act': 'mish', 'relative_attention': False},
+        'conv_groups': 2, 'conv_act': 'mish', 'embedding_size': 8,
+        'position_buckets': 'x', 'pooler_hidden_act': 'mish',
+        'relative_attention': False},
 }
 
 
@@ -471,8 +472,7 @@ def test_an_encoder_of_sentences_comes_back_as_it_was(tmp_path):
   assert load(tmp_path / 'ours').encoder == expected
   assert convert(tmp_path / 'ours', tmp_path / 'back') == 0
   assert load(tmp_path / 'back').encoder == expected
-  assert 'bert.pooler.dense.weight'.removeprefix('bert.') in tensors.Tensors(
-      tmp_path / 'back').shapes
+  assert 'pooler.dense.weight' in tensors.Tensors(tmp_path / 'back').shapes
 
 
 @pytest.mark.parametrize('pooling, expected', [

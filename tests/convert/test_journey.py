@@ -172,8 +172,9 @@ def test_a_published_decoder_predicts_pairs_the_same(pooling, tmp_path):
   for split, count in ('train', 96), ('test', 24):
     write_pairs(tmp_path / f'{split}.tsv', count, count)
   run('finetune', f'--checkpoint={tmp_path / "published"}',
-      '--task=own_classes', f'--data_dir={tmp_path}', '--seeds=1', '--epochs=4', '--batch_size=16',
-      '--learning_rate=3e-3', '--max_length=48', f'--pooling={pooling}',
+      '--task=own_classes', f'--data_dir={tmp_path}', '--seeds=1',
+      '--epochs=4', '--batch_size=16', '--learning_rate=3e-3',
+      '--max_length=48', f'--pooling={pooling}',
       f'--workdir={tmp_path / "tuned"}')
   seed = tmp_path / 'tuned' / 'seed-0'
   printed = run('convert', f'--source={seed}', f'--target={tmp_path / "out"}',
