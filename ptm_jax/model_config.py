@@ -216,6 +216,10 @@ class Model:
     if self.relative_types and self.positions != 'transformer_xl':
       raise ConfigError('model.relative_types is for positions=transformer_xl, '
                         f'found {self.positions}')
+    if self.relative_types and self.num_token_types:  # a pair has three
+      raise ConfigError('model.relative_types compares types, which then have '
+                        'no rows of their own: set model.num_token_types=0, '
+                        f'found {self.num_token_types}')
     if self.disentangled and kv_heads != self.num_heads:
       raise ConfigError(f'model.positions={self.positions} needs keys for '
                         f'every head, found model.num_kv_heads={kv_heads}')

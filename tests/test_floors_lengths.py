@@ -73,6 +73,7 @@ def check(objective, law, drawn, rng, count=12):
       np.testing.assert_allclose(best.chances[number, place],
                                  exact / exact.sum(), atol=1e-10)
       assert best.labels[number, place] == batch['targets'][row, place]
+  assert np.mean(np.any(batch['weights'][rows], 1)) > .5  # most have some
 
 
 def runs(hidden):

@@ -75,7 +75,8 @@ def _pooling(path):
 
 def _max_length(folder):
   # Newer releases of the library leave it to the tokenizer.
-  said = _values(folder / _SETTINGS).get('max_seq_length', _values(
+  settings = _values(folder / _SETTINGS)
+  said = settings.get('max_seq_length', _values(
       folder / 'tokenizer_config.json').get('model_max_length'))
   others = _values(folder / _OTHERS)
   prompts = others.get('prompts')
@@ -85,6 +86,10 @@ def _max_length(folder):
     raise ConfigError(f'{folder / _OTHERS} puts the prompt {default!r:.80} '
                       'before every text: take its default_prompt_name out and '
                       'put the prompt into the texts')
+  if settings.get('do_lower_case'):
+    raise ConfigError(f'{folder / _SETTINGS} has do_lower_case=true: set it '
+                      'to false where the tokenizer does so itself, else put '
+                      'the texts in lower case as well')
   if said is not None and (type(said) is not int or said < 3):
     raise ConfigError(f'{folder / _SETTINGS} has max_seq_length={said!r:.80}')
   return said if said and said < _NO_LENGTH else None

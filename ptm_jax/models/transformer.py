@@ -265,8 +265,10 @@ class Trunk(nn.Module):
       Hidden states `[batch, length, width]`, normalised.
     """
     model, num_segments = self.model, stack.get('num_segments', 1)
+    asked = stack.get('asked')
     if num_segments > 1:
-      stack = memory.cut_stack(stack, num_segments)
+      stack = memory.cut_stack({name: value for name, value in stack.items()
+                                if name != 'asked'}, num_segments)
       keys = None if keys is None else memory.cut_keys(keys, num_segments)
     tokens = Embedding(model, self.vocab_size,
                        model.embedding_width or model.width,
@@ -296,7 +298,7 @@ class Trunk(nn.Module):
       if model.positions == 'disentangled_v2':
         distances = Norm(model, name='distance_norm')(distances)
       shared['distances'] = distances
-    asked, early = stack.get('asked'), narrows(model, num_segments)
+    early = narrows(model, num_segments)
     if asked is not None and early:
       shared['asked'] = asked
     last = int(model.enhanced_decoder)

@@ -42,11 +42,12 @@ class Embedder:
     self._run, self._layer = run, layer
     self._encoder = (run.encoder or Pooled()) if not pooling else (
         Pooled(pooling))
-    self.room = run.objective.model.max_length - SPECIAL
-    if self._encoder.max_length:
+    positions = run.objective.model.max_length
+    self.room = positions - SPECIAL
+    if self._encoder.max_length:  # all of which its library reads
       before, _, after = around_texts(run.tokenizer, run.objective)
-      self.room = min(self.room, self._encoder.max_length
-                      - len(before) - len(after))
+      self.room = min(positions, self._encoder.max_length) - len(
+          before) - len(after)
     self.cut = 0
     self._program = jax.jit(self._pooled)
 

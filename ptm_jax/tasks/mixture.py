@@ -43,13 +43,15 @@ class Mixture(base.FineTuned):
     return ','.join(self.names)
 
   def read(self, data_dir):
-    folders = str(data_dir).split(',')
-    if len(folders) != len(self.tasks):
+    reading = [task.name for task in self.tasks if not task.embedded]
+    folders = str(data_dir).split(',') if data_dir else []
+    if len(folders) != len(reading):
       raise ConfigError(f'--data_dir={data_dir} names {len(folders)} folders '
-                        f'for the {len(self.tasks)} tasks {self.name}: give '
-                        'one for each, with commas between them')
-    found = [task.read(folder) for task, folder
-             in zip(self.tasks, folders, strict=True)]
+                        f'for the {len(reading)} tasks {",".join(reading)}: '
+                        'give one for each, with commas between them')
+    folders = iter(folders)
+    found = [task.read('' if task.embedded else next(folders))
+             for task in self.tasks]
     def joined(split):
       return [dataclasses.replace(one, label=(number, one.label))
               for number, part in enumerate(found)

@@ -21,8 +21,8 @@ _HELP = {
     'max_train': 'training examples at most; 0: all',
     'max_test': 'test examples at most; 0: all',
     'pooling': 'mean, first or last: the state that stands for a text; pooler: '
-               'the first, through a dense layer; decoder: the last of the '
-               'decoder, through the same; published classifiers have pooler, '
+               'the first (of XLNet the last), through a dense layer; decoder: '
+               'the last of the decoder, through the same; published classifiers have pooler, '
                'of decoders last, of encoder-decoders decoder',
     'layer_decay': 'factor of the learning rate for each layer further down',
     'layer_warmup': 'how much longer each layer further down warms up',

@@ -501,6 +501,7 @@ def test_the_longest_text_may_be_told_by_the_tokenizer(said, expected,
                   'pooling_mode_cls_token': True}}, 'pooling_mode_cls_token'),
     ({'modules': ['models.Transformer']}, 'modules Transformer, where'),
     ({'sentence_bert_config': {'max_seq_length': 'x'}}, "max_seq_length='x'"),
+    ({'sentence_bert_config': {'do_lower_case': True}}, 'do_lower_case=true'),
     ({'config_sentence_transformers': {
         'default_prompt_name': 'query', 'prompts': {'query': 'q: '}}},
      "the prompt 'q: '")])

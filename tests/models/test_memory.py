@@ -39,6 +39,16 @@ def together(settings, params, stack, **options):
       {'params': params}, dict(stack, num_segments=SEGMENTS), **options)
 
 
+def test_rows_that_are_asked_for_are_counted_through_the_whole_text():
+  settings = model(**CASES['rotary'])
+  params, asked = params_of(settings, TEXT), np.array([[9, 2], [11, 4]])
+  whole, some = jax.jit(lambda params: (
+      together(settings, params, TEXT),
+      together(settings, params, {**TEXT, 'asked': asked})))(params)
+  np.testing.assert_allclose(
+      some, np.take_along_axis(whole, asked[..., None], 1), atol=1e-6)
+
+
 def layer_of(stack, index):
   """A layer's parameters, be they its own, shared or stacked."""
   if 'layers' in stack:

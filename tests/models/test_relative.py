@@ -210,6 +210,14 @@ def test_bad_fields_are_refused_by_value(fields, found):
     model(**{**DEBERTA, **fields})
 
 
+def test_types_that_are_compared_have_no_rows_of_their_own():
+  fields = dict(positions='transformer_xl', relative_types=True)
+  with pytest.raises(ConfigError, match='num_token_types=0, found 2'):
+    model(**fields, num_token_types=2)
+  with pytest.raises(ConfigError, match='relative_types is for'):
+    model(**dict(fields, positions='rotary'))
+
+
 def test_two_stacks_are_refused():
   with pytest.raises(ConfigError, match='a single stack'):
     bound('span_corruption', model=dataclasses.replace(MODEL, **DEBERTA))

@@ -159,6 +159,8 @@ def test_a_published_encoder_says_how_texts_are_pooled():
   assert embedder.embed(['abcd']) == pytest.approx(
       first / np.linalg.norm(first), rel=1e-4)
   assert embedder.cut == 1
+  run.encoder = Pooled(max_length=512)
+  assert Embedder(run).room == 30  # of 32 positions
 
 
 @pytest.mark.parametrize('name,text,found', [

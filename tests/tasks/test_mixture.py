@@ -9,7 +9,7 @@ import pytest
 from ptm_jax.errors import ConfigError
 from ptm_jax.finetune import finetune
 from ptm_jax.finetune_config import Settings
-from ptm_jax.tasks import batches, mixture
+from ptm_jax.tasks import base, batches, embedded, mixture
 from tests.tasks.runs import cola, tokenizer, untrained_run, write
 from tests.tasks.test_published import FIXTURES
 
@@ -75,6 +75,19 @@ def test_what_cannot_be_mixed_is_refused(folders):
     mixture.Mixture(['mnli', 'squad'])
   with pytest.raises(ConfigError, match='names 3 folders for the 2 tasks'):
     mixture.Mixture(NAMES[:2]).read(folders)
+
+
+def test_tasks_that_make_their_own_data_have_no_folder(folders, monkeypatch):
+  made = base.Examples([], [base.Example(('a',), 1, '')], ('x', 'y'), {})
+  monkeypatch.setattr(embedded.Embedded, 'read', lambda self, data_dir: {
+      '': made}[data_dir])
+  both = mixture.Mixture(['docstring_kind', 'paragraph_order'])
+  assert [one.label for one in both.read('').test] == [(0, 1), (1, 1)]
+  found = mixture.Mixture(['docstring_kind', 'stsb']).read(
+      folders.split(',')[1])
+  assert found.labels == (('x', 'y'), ()) and len(found.test) > 1
+  with pytest.raises(ConfigError, match='names 0 folders for the 1 tasks stsb'):
+    mixture.Mixture(['docstring_kind', 'stsb']).read('')
 
 
 @pytest.mark.slow
