@@ -104,7 +104,8 @@ def make_init(recipe):
     if recipe.way == 'lora':
       task['lora'] = lora.make(stream(key, 'lora'), trunk, recipe.rank)
     if recipe.way in PREFIXED:
-      task['prefix'] = _new_prefix(recipe, stream(key, 'prefix'), trunk)
+      task['prefix'] = jax.tree.map(  # whatever the trunk computes in
+          jnp.float32, _new_prefix(recipe, stream(key, 'prefix'), trunk))
     params = {**(heads or {}), 'trunk': trunk, 'task': task}
     return {'step': jnp.zeros((), jnp.int32), 'params': params,
             'opt_state': _transform(recipe).init(trained(recipe, params)),

@@ -1,11 +1,16 @@
 """A prefix at every layer is what a text before it would be."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.core import meta
 
 from ptm_jax import finetune_step
+from ptm_jax.finetune_config import PREFIXED
+from tests.objectives.cases import MODEL, bound
 from tests.objectives.words import ids
 from tests.scoring.runs import run_of
 from tests.test_finetune import recipe_for
@@ -65,3 +70,16 @@ def test_it_is_seen_from_every_layer_and_padding_is_not(name):
   np.testing.assert_array_equal(run(prefix, tokens), before)
   # Nothing but prefix and head is trained.
   assert set(finetune_step.trained(recipe, params)) == {'task'}
+
+
+@pytest.mark.parametrize('way', PREFIXED)
+def test_it_is_trained_in_float32_whatever_the_trunk_computes_in(way):
+  objective = bound('masked', model=dataclasses.replace(
+      MODEL, dtype='bfloat16', param_dtype='bfloat16'))
+  trunk = meta.unbox(jax.eval_shape(
+      objective.init, jax.random.key(0)))['trunk']
+  made = jax.eval_shape(finetune_step.make_init(
+      recipe_for('cola', objective, way=way)), jax.random.key(0), trunk)
+  kinds = {leaf.dtype.name
+           for leaf in jax.tree.leaves(made['params']['task'])}
+  assert kinds == {'float32'}
