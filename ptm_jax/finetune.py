@@ -18,7 +18,7 @@ from ptm_jax.finetune_data import chosen, prepare
 from ptm_jax.finetune_probe import probe
 from ptm_jax.finetune_trials import Trials
 from ptm_jax.generation import decoding
-from ptm_jax.load import load
+from ptm_jax.load import load_with_tokenizer
 from ptm_jax.statistics import estimate
 from ptm_jax.tasks import as_text, prompt
 from ptm_jax.tasks.mixture import Mixture
@@ -55,7 +55,7 @@ def finetune(checkpoint, settings, path, say=print):
   examples = task.read(settings.data_dir)  # refused before the trunk is read
   if settings.prompt:
     question.check(examples.train + examples.test, examples.labels)
-  run = load(checkpoint)
+  run = load_with_tokenizer(checkpoint)
   if settings.prompt:
     task = Prompted(task, question, way_of(run.objective))
   run, task = _writing(run, task, settings)
@@ -114,7 +114,8 @@ def evaluate(checkpoint, data_dir='', say=print):
       'data_dir': data_dir or facts['data_dir']})
   settings.validate()
   task = _task(settings)
-  examples, run = task.read(settings.data_dir), load(checkpoint)
+  examples = task.read(settings.data_dir)
+  run = load_with_tokenizer(checkpoint)
   if settings.prompt:
     question = prompt.parse(
         enumerate(facts['prompt_text'].split('\n'), 1), settings.prompt)

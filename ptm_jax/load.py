@@ -27,7 +27,8 @@ class Loaded:
 
   Attributes:
     config: `config.Experiment`, as the run resolved it.
-    tokenizer: `data.tokenizer.Tokenizer`.
+    tokenizer: `data.tokenizer.Tokenizer`, or None where a published model
+      brings none.
     objective: the bound objective.
     params: by network; `params['trunk']` is what transfers. A published model
       may lack some of its objective's networks.
@@ -151,6 +152,20 @@ def load(path, step=None):
   step, state = restored
   return Loaded(settings, tokenizer, objective, state['params'], step, facts,
                 origin)
+
+
+def load_with_tokenizer(path):
+  """As `load`, of what is to read or write text.
+
+  Raises:
+    ConfigError: it is a published model without the files of its tokenizer.
+  """
+  run = load(path)
+  if run.tokenizer is None:
+    raise ConfigError(
+        f'{path} brings no tokenizer, so it reads no text: put its files '
+        '(tokenizer.json, vocab.txt ...) into the published folder')
+  return run
 
 
 def _task_parameters(path):

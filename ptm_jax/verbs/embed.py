@@ -32,9 +32,10 @@ class Verb:
     lines = read_lines(flags.input)
     from ptm_jax import setup_jax
     setup_jax.configure()
-    from ptm_jax.load import load
+    from ptm_jax.load import load_with_tokenizer
     from ptm_jax.scoring.embedder import Embedder
-    embedder = Embedder(load(flags.checkpoint), flags.pooling, flags.layer)
+    embedder = Embedder(load_with_tokenizer(flags.checkpoint), flags.pooling,
+                        flags.layer)
     vectors = embedder.embed(lines)
     write(output, vectors)
     print(f'{output}: {vectors.shape[0]:,} vectors of width '

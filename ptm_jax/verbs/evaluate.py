@@ -51,7 +51,7 @@ class Verb:
       raise ConfigError('--shots and --calibrate need a --prompt')
     from ptm_jax import setup_jax
     setup_jax.configure()
-    from ptm_jax.load import load
+    from ptm_jax.load import load_with_tokenizer
     from ptm_jax.scoring import evaluation, prompting
     asked = functools.partial(
         prompting.Prompted, file=flags.prompt, shots=flags.shots,
@@ -59,7 +59,7 @@ class Verb:
     tasks = evaluation.tasks_of(
         flags.tasks.split(','), flags.data_dir.split(','),
         asked if flags.prompt else None)
-    run = load(flags.checkpoint)
+    run = load_with_tokenizer(flags.checkpoint)
     output = pathlib.Path(flags.output or f'{flags.checkpoint}/evaluation.json')
     results = evaluation.evaluate(
         run, flags.checkpoint, tasks, flags.scorer, flags.max_examples, output)

@@ -42,11 +42,11 @@ class Verb:
     from ptm_jax import setup_jax
     setup_jax.configure()
     from ptm_jax.generation import beam, filling, sampling
-    from ptm_jax.load import load
+    from ptm_jax.load import load_with_tokenizer
     from ptm_jax.objectives import masked_diffusion
     # What fills a blank begins with the space before it.
     parts = [part.removesuffix(' ') for part in parts[:-1]] + parts[-1:]
-    run = load(flags.checkpoint)
+    run = load_with_tokenizer(flags.checkpoint)
     if filling.writes(run.objective):
       _, whole = filling.infill(run, parts, flags.max_tokens,
                                 beam.Search(flags.beam))

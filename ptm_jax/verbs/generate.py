@@ -48,7 +48,7 @@ class Verb:
     from ptm_jax.generation.beam import Search
     from ptm_jax.generation.sampling import Sampling
     from ptm_jax.generation.writing import Writer
-    from ptm_jax.load import load
+    from ptm_jax.load import load_with_tokenizer
     from ptm_jax.objectives import masked_diffusion
     sampling = Sampling(flags.temperature, flags.top_k, flags.top_p,
                         flags.min_p, flags.repetition_penalty)
@@ -60,7 +60,7 @@ class Verb:
                           '--repetition_penalty')
       _search(flags, search)
       return
-    run = load(flags.checkpoint)
+    run = load_with_tokenizer(flags.checkpoint)
     if isinstance(run.objective, masked_diffusion.Objective):
       _unmask(run, sampling, flags)
       return
@@ -90,7 +90,7 @@ def _search(flags, search):
   """Writes what a beam finds, of a file or of prompts."""
   from ptm_jax.generation import whole_files
   from ptm_jax.generation.beam import Searcher
-  from ptm_jax.load import load
+  from ptm_jax.load import load_with_tokenizer
   from ptm_jax.progress import bar
   from ptm_jax.tasks import references
   lines = whole_files.read('input', flags.input) if flags.input else []
@@ -99,7 +99,7 @@ def _search(flags, search):
     references.check()
     reference = whole_files.read('reference', flags.reference)
     references.check_lines(lines, reference)
-  run = load(flags.checkpoint)
+  run = load_with_tokenizer(flags.checkpoint)
   searcher = Searcher(run, search)
   if not flags.input:
     for prompts in _prompts(flags):

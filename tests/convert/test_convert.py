@@ -338,6 +338,26 @@ def test_an_electra_classifier_of_texts_has_a_gelu():
                        wanted)
 
 
+@pytest.mark.parametrize('verb, name, more', [
+    ('embed', 'bert_pretraining', ['--input={}/in', '--output={}/out.npz']),
+    ('fill', 'bert_pretraining', ['--text=a[MASK]']),
+    ('generate', 'gpt2', ['--prompt=a']),
+    ('generate', 'gpt2', ['--prompt=a', '--beam=2']),
+    ('evaluate', 'gpt2', ['--tasks=lambada', '--data_dir={}']),
+    ('finetune', 'gpt2', ['--task=own_classes', '--data_dir={}',
+                          '--workdir={}/run'])])
+def test_what_brings_no_tokenizer_reads_no_text(verb, name, more, tmp_path,
+                                                capsys):
+  (tmp_path / 'in').write_text('a\n')
+  for split in 'train', 'test':
+    (tmp_path / f'{split}.tsv').write_text('label\ttext_a\nx\ta\ny\tb\n')
+  assert __main__.main([
+      verb, f'--checkpoint={cases.FIXTURES / name}',
+      *(one.format(tmp_path) for one in more)]) == 2
+  assert 'brings no tokenizer' in capsys.readouterr().err
+  assert not (tmp_path / 'run').exists()
+
+
 def experiment(name):
   """A run of an experiment's smallest size, its parameters 0."""
   settings = load_config(str(small_runs.ROOT / f'experiments/{name}.py:tiny'))
