@@ -17,7 +17,6 @@ own), `opt_state` and `key`. The ways:
 """
 
 import dataclasses
-import re
 from typing import Any
 
 import jax
@@ -30,6 +29,7 @@ from ptm_jax import finetune_lora as lora
 from ptm_jax import losses, optimizers
 from ptm_jax.config import Optimizer
 from ptm_jax.finetune_config import PREFIXED
+from ptm_jax.finetune_layers import by_layer
 from ptm_jax.models.heads import POOLED, state_at
 from ptm_jax.models.layers import activation
 from ptm_jax.objectives import ways
@@ -147,7 +147,7 @@ def make_step(recipe, offset):
     moving = trained(recipe, state['params'])
     value, grads = jax.value_and_grad(loss)(moving)
     updates, opt_state = transform.update(grads, state['opt_state'], moving)
-    updates = _by_layer(recipe, state['step'], updates)
+    updates = by_layer(recipe, state['step'], updates)
     moving = optax.apply_updates(moving, updates)
     return {**state, 'step': state['step'] + 1, 'opt_state': opt_state,
             'params': {**state['params'], **moving}}, value
@@ -272,47 +272,6 @@ def trained(recipe, params):
 def _transform(recipe):
   return optimizers.make(recipe.optimizer, recipe.num_steps,
                          optimizers.hparams(recipe.optimizer))
-
-
-# --- layers ------------------------------------------------------------------
-
-
-def _by_layer(recipe, step, updates):
-  """Updates with each layer's own factor of the learning rate."""
-  if 'trunk' not in updates or (
-      recipe.layer_decay == 1 and not recipe.layer_warmup):
-    return updates
-  warmup = max(recipe.optimizer.warmup_steps, 1)
-
-  def factor(below):
-    decay = recipe.layer_decay ** below
-    longer = warmup * (1 + recipe.layer_warmup * below)
-    common = jnp.minimum((step + 1) / warmup, 1.0)
-    return decay * jnp.minimum((step + 1) / longer, 1.0) / common
-
-  depth = recipe.objective.model.depth
-  def rule(path, leaf):
-    below = jnp.asarray(layers_below(path, leaf, depth), jnp.float32)
-    return leaf * factor(below)
-
-  return {**updates, 'trunk': jax.tree_util.tree_map_with_path(
-      rule, updates['trunk'])}
-
-
-def layers_below(path, leaf, depth):
-  """How far below the head a leaf of the trunk is: 1 for the last layer,
-  `depth` + 1 for embeddings; of scanned layers `[depth, 1, ...]`."""
-  names = [str(getattr(part, 'key', part)) for part in path]
-  if 'layers' in names:
-    return np.arange(leaf.shape[0], 0, -1).reshape(
-        (-1,) + (1,) * (leaf.ndim - 1))
-  for name in names:
-    number = re.fullmatch(r'layer_(\d+)', name)
-    if number:
-      return depth - int(number[1])
-  if any('embedding' in name or name == 'inputs' for name in names):
-    return depth + 1
-  return 0 if 'final_norm' in names else 1
 
 
 def fresh(objective, key):

@@ -11,8 +11,8 @@ import pytest
 from flax.core import meta
 
 import ptm_jax
-from ptm_jax import (config, finetune, finetune_config, finetune_lora,
-                     finetune_step)
+from ptm_jax import (config, finetune, finetune_config, finetune_layers,
+                     finetune_lora, finetune_step)
 from ptm_jax.__main__ import main
 from ptm_jax.errors import CheckpointError, ConfigError, DataError, Stopped
 from ptm_jax.finetune_config import Settings
@@ -20,6 +20,7 @@ from ptm_jax.find import find
 from ptm_jax.models import heads
 from ptm_jax.optimizers import schedule
 from ptm_jax.tasks import base
+from tests.objectives.cases import MODEL, bound
 from tests.objectives.words import VOCABULARY, random_windows
 from tests.tasks.runs import cola, tokenizer, untrained_run, write
 from tests.tasks.test_published import FIXTURES
@@ -224,7 +225,7 @@ def test_layers_further_down_learn_more_slowly(trunk):
       1.0, optimizer, 10)
   ones = {'trunk': jax.tree.map(np.ones_like, run.params['trunk']),
           'task': np.ones(1)}
-  found = finetune_step._by_layer(recipe, 1, ones)
+  found = finetune_layers.by_layer(recipe, 1, ones)
   def factor(*names):
     tree = found['trunk']
     for name in names:
@@ -238,6 +239,34 @@ def test_layers_further_down_learn_more_slowly(trunk):
       0.5**3 * (2 / 16) / (2 / 4))
   assert float(found['task'][0]) == 1
   assert schedule(optimizer, 10)(1) == 0.5
+
+
+@pytest.mark.parametrize('scan', [False, True])
+@pytest.mark.parametrize('pooling, below', [
+    ('mean', {'encoder': [2, 1], 'embedding': 3}),
+    ('decoder', {'encoder': [4, 3], 'decoder': [2, 1], 'embedding': 5})])
+def test_an_encoders_layers_are_below_a_decoders_that_is_read(
+    scan, pooling, below):
+  objective = bound('span_corruption', model=dataclasses.replace(
+      MODEL, depth=4, scan_layers=scan))
+  recipe = dataclasses.replace(
+      recipe_for('cola', objective, pooling=pooling), layer_decay=0.5)
+  trunk = meta.unbox(jax.eval_shape(
+      objective.init, jax.random.key(0)))['trunk']
+  found = finetune_layers.by_layer(recipe, 1, {'trunk': jax.tree.map(
+      lambda leaf: np.ones(leaf.shape, np.float32), trunk)})['trunk']
+  def halvings(leaf):
+    return np.round(-np.log2(np.asarray(leaf).reshape(len(leaf), -1)[:, 0]))
+  for side, expected in below.items():
+    if side == 'embedding':
+      leaf = found['token_embedding']['embedding']
+      assert halvings(leaf)[0] == expected
+    elif scan:
+      leaf = found[side]['layers']['mlp']['up']['kernel']
+      assert halvings(leaf).tolist() == expected
+    else:
+      assert [halvings(found[side][f'layer_{number}']['mlp']['up']['kernel'])[0]
+              for number in range(2)] == expected
 
 
 def test_of_two_texts_the_second_has_its_own_type(tmp_path):
