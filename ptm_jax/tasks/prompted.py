@@ -5,8 +5,6 @@ makes of it is the word's logit, and the loss is the cross entropy over the
 labels (Schick & Schütze 2021, arXiv:2001.07676, section 3.1).
 """
 
-import numpy as np
-
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import name_of
 from ptm_jax.objectives import ways

@@ -13,7 +13,6 @@ from ptm_jax.convert import tokenizer_files
 from ptm_jax.data import train_tokenizer
 from ptm_jax.data.published import Published
 from ptm_jax.data.symbols import Symbols
-from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import DataError
 from ptm_jax.objectives import (autoregressive, masked, permutation,
                                 span_corruption)

@@ -3,7 +3,6 @@
 import json
 import types
 
-import jax
 import numpy as np
 import pytest
 
