@@ -122,7 +122,14 @@ def _new_prefix(recipe, key, trunk):
   if recipe.way == 'layer_prefix':
     return recipe.objective.kept({'trunk': trunk}, ids)
   table = trunk['token_embedding']['embedding']
-  return table[ids] - table[vocabulary.mask_id][None]
+  return table[ids] - table[_blank(vocabulary)][None]
+
+
+def _blank(vocabulary):
+  """The id that is read in the places of a prefix, whose vectors are added to
+  its own: `[MASK]`, or any where there is none, as in GPT-2's."""
+  mask = vocabulary.id_of('mask')
+  return vocabulary.text_id(0) if mask is None else mask
 
 
 def make_step(recipe, offset):
@@ -218,7 +225,7 @@ def _states(recipe, offset, params, tokens, real, key):
   model = objective.model
   if count:
     tokens = jnp.pad(tokens, ((0, 0), (count, 0)),
-                     constant_values=objective.vocabulary.mask_id)
+                     constant_values=_blank(objective.vocabulary))
     real = jnp.pad(real, ((0, 0), (count, 0)), constant_values=True)
   rows, windows = len(tokens), windows_of(tokens, real)
   drops = model.dropout or model.attention_dropout

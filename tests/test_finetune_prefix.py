@@ -9,7 +9,10 @@ import pytest
 from flax.core import meta
 
 from ptm_jax import finetune_step
+from ptm_jax.data.vocabulary import Listed
+from ptm_jax.find import find
 from ptm_jax.finetune_config import PREFIXED
+from tests.eager import eager
 from tests.objectives.cases import MODEL, bound
 from tests.objectives.words import ids
 from tests.scoring.runs import run_of
@@ -83,3 +86,25 @@ def test_it_is_trained_in_float32_whatever_the_trunk_computes_in(way):
   kinds = {leaf.dtype.name
            for leaf in jax.tree.leaves(made['params']['task'])}
   assert kinds == {'float32'}
+
+
+def test_at_the_input_it_begins_as_tokens_where_no_mask_is_known():
+  """As in a published GPT-2."""
+  listed = Listed(12, (('bos', 10), ('eos', 11)), (), tuple(range(10)))
+  objective = find('objectives', 'autoregressive')().bind(MODEL, listed, 12)
+  params = meta.unbox(eager(objective.init, jax.random.key(0)))
+  recipe = recipe_for('cola', objective, way='prefix', pooling='last')
+  state = eager(finetune_step.make_init(recipe), jax.random.key(0),
+                params['trunk'])['params']
+  table = np.asarray(params['trunk']['token_embedding']['embedding'])
+  vectors = np.asarray(state['task']['prefix']) + table[0]
+  first = np.argmin(np.abs(vectors[:, None] - table[None]).sum(-1), 1)
+  text = np.asarray([3, 0, 5], np.int32)
+  def outputs(way, tokens):
+    tokens = np.asarray(tokens, np.int32)[None, None]
+    return finetune_step.outputs(
+        dataclasses.replace(recipe, way=way), 1, state,
+        {'tokens': tokens, 'real': np.ones(tokens.shape, bool)})
+  prefixed, written = jax.jit(lambda: (
+      outputs('prefix', text), outputs('full', [*first, *text])))()
+  np.testing.assert_allclose(prefixed, written, atol=1e-5)
