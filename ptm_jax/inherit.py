@@ -15,7 +15,8 @@ from ptm_jax.load import load
 # What neither the shapes of a trunk nor its function depend on.
 _FREE = frozenset((
     'dtype', 'param_dtype', 'init_scale', 'dropout', 'attention_dropout',
-    'remat', 'expert_capacity', 'router_jitter', 'balance_weight'))
+    'remat', 'expert_capacity', 'router_jitter', 'balance_weight',
+    'pooler_place', 'pooler_activation'))  # the pooler is a head's
 
 
 def take_networks(path, params, setup, say=print):

@@ -85,10 +85,13 @@ def test_fields_that_differ_are_named_as_flags(place):
 
 
 def test_what_no_shape_tells_is_said(place):
-  _, params, setup = new_run(place, activation='relu')
+  # A pooler's activation is a head's, and no function of the trunk.
+  _, params, setup = new_run(place, activation='relu',
+                             pooler_activation='gelu')
   said = []
   assert take_networks(place, params, setup, said.append)
   assert '--config.model.activation=gelu (here relu)' in said[1]
+  assert 'pooler' not in said[1]
 
 
 def test_another_tokenizer_is_named(place, tmp_path):

@@ -79,9 +79,9 @@ def _max_length(folder):
   said = settings.get('max_seq_length', _values(
       folder / 'tokenizer_config.json').get('model_max_length'))
   others = _values(folder / _OTHERS)
-  prompts = others.get('prompts')
-  default = prompts.get(others.get('default_prompt_name')) if isinstance(
-      prompts, dict) else None
+  prompts, name = others.get('prompts'), others.get('default_prompt_name')
+  default = prompts.get(name) if isinstance(prompts, dict) and isinstance(
+      name, str) else None
   if default:
     raise ConfigError(f'{folder / _OTHERS} puts the prompt {default!r:.80} '
                       'before every text: take its default_prompt_name out and '

@@ -511,6 +511,12 @@ def test_the_longest_text_may_be_told_by_the_tokenizer(said, expected,
   assert pooled.read(there).max_length == expected
 
 
+def test_a_prompt_that_is_no_name_is_none(tmp_path):
+  there = sentence_folder(tmp_path / 'there', config_sentence_transformers={
+      'default_prompt_name': ['query'], 'prompts': {'query': 'q: '}})
+  assert pooled.read(there).pooling == 'cls'
+
+
 @pytest.mark.parametrize('said, message', [
     ({'modules': SENTENCE_MODULES[:2] + ['models.Dense']},
      'modules Transformer, Pooling, Dense'),
@@ -538,8 +544,8 @@ def test_layers_that_were_scanned_are_written_one_by_one(tmp_path):
   layers = scanned.params['trunk']['stack']['layers']
   second = mapping.flatten(layers)['mlp/up/kernel'][1]
   made = export.plan(scanned)
-  assert [one.name for one in made.entries].sort() == [
-      one.name for one in export.plan(plain).entries].sort()
+  assert sorted(one.name for one in made.entries) == sorted(
+      one.name for one in export.plan(plain).entries)
   export.write(scanned, made, tmp_path / 'out')
   found = tensors.Tensors(tmp_path / 'out').read(
       'transformer.h.1.mlp.c_fc.weight')
