@@ -91,7 +91,8 @@ class Objective(replaced_token.Objective):
     shown = self.replace(batch, samples)
     real = (batch['segment_ids'] > 0).astype(jnp.float32)
     log_q = -losses.cross_entropy(
-        *jax.lax.stop_gradient((features, table, bias)), shown, real).nll
+        *jax.lax.stop_gradient(self.tempered(features, table, bias)), shown,
+        real).nll
     scores = self._judge().scores(
         params, self.read_shown(keys, params, batch, shown))
     return {

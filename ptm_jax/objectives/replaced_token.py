@@ -260,12 +260,15 @@ class Objective(base.BaseObjective):
     """The generator's chance of drawing what is shown at `places [n]` if it
     reads `inputs [batch, length]`: float32 `[batch, n]`."""
     places = jnp.broadcast_to(places[None], (len(inputs), places.size))
-    features, table, bias = self.propose(
-        None, params, dict(batch, inputs=inputs, predicted=places))
     return jnp.exp(-losses.cross_entropy(
-        features / self.numbers['temperature'], table,
-        bias / self.numbers['temperature'], base.at(shown, places),
-        jnp.ones(places.shape)).nll)
+        *self.tempered(*self.propose(
+            None, params, dict(batch, inputs=inputs, predicted=places))),
+        base.at(shown, places), jnp.ones(places.shape)).nll)
+
+  def tempered(self, features, table, bias):
+    """What `propose` gives, as fakes are drawn from it."""
+    temperature = self.numbers['temperature']
+    return features / temperature, table, bias / temperature
 
   def floor(self, law, batch):
     return fakes.floor(self.vocabulary, float(self.numbers['mask_share']),

@@ -20,10 +20,10 @@ def rebuild(one):
   return one['forward_targets'][one['segment_ids'] > 0][1:-1]
 
 
-def test_vector(monkeypatch):
-  # Card 16: samples `the` (the original) and `ate` at places 0 and 2: both
-  # are labelled replaced, where replaced-token detection labels one.
-  objective = bound('electric', length=5, rate=0.2)
+def _card(monkeypatch, **fields):
+  """Card 16: samples `the` (the original) and `ate` at places 0 and 2, and
+  parameters that are all zeros."""
+  objective = bound('electric', length=5, rate=0.2, **fields)
   one = objective.corrupt(jax.random.key(0), window('t c k t m'))
   batch = jax.tree.map(lambda x: x[None], dict(
       one, noise=jnp.isin(jnp.arange(7), jnp.asarray([1, 3]))))
@@ -32,6 +32,13 @@ def test_vector(monkeypatch):
   monkeypatch.setattr(losses, 'sample', lambda *arguments: ids('t a')[None])
   zeros = jax.tree.map(jnp.zeros_like, meta.unbox(
       jax.eval_shape(objective.init, jax.random.key(0))))
+  return objective, zeros, batch
+
+
+def test_vector(monkeypatch):
+  # Both samples are labelled replaced, where replaced-token detection labels
+  # one.
+  objective, zeros, batch = _card(monkeypatch)
   terms = jax.jit(lambda batch: objective.loss(None, zeros, batch))(batch)
   term = terms['discriminator']
   assert term.targets[0].tolist() == [0, 1, 0, 1, 0, 0, 0]
@@ -41,6 +48,19 @@ def test_vector(monkeypatch):
   expected = np.log1p(np.exp(logit)) - logit * np.asarray(term.targets[0])
   np.testing.assert_allclose(term.nll[0], expected, rtol=1e-4)
   assert float(terms['generator'].sum) == pytest.approx(2 * np.log(133))
+
+
+def test_q_is_the_law_that_samples_are_drawn_from(monkeypatch):
+  objective, params, batch = _card(monkeypatch, temperature=2.0)
+  bias = np.random.default_rng(0).normal(size=133).astype(np.float32)
+  params['generator_head']['bias'] = jnp.asarray(bias)
+  term = jax.jit(lambda batch: objective.loss(None, params, batch))(
+      batch)['discriminator']
+  shown = ids('[CLS] t c a t m [SEP]')
+  logit = np.log(0.25) + (
+      bias / 2 - np.log(np.sum(np.exp(bias / 2))))[np.asarray(shown)]
+  expected = np.log1p(np.exp(logit)) - logit * np.asarray(term.targets[0])
+  np.testing.assert_allclose(term.nll[0], expected, rtol=1e-4)
 
 
 def test_noise_model_reads_the_text_without_masks():
