@@ -168,6 +168,11 @@ def sample(keys, features, table, bias, temperature):
   return ids.reshape(uniform.shape)
 
 
+def tempered(features, table, bias, temperature):
+  """The law that `sample` draws from, as `cross_entropy` reads it."""
+  return features / temperature, table, bias / temperature
+
+
 def plain_cross_entropy(features, table, bias, targets, weights):
   """`cross_entropy` in its plain form, which the tests compare with."""
   logits = jnp.einsum('bnw,vw->bnv', features, table,

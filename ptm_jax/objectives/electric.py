@@ -86,13 +86,13 @@ class Objective(replaced_token.Objective):
   def loss(self, keys, params, batch):
     features, table, bias = self.propose(keys, params, batch)
     drawn = base.at(features, batch['predicted'])
-    samples = losses.sample(
-        batch['key'], drawn, table, bias, self.numbers['temperature'])
+    temperature = self.numbers['temperature']
+    samples = losses.sample(batch['key'], drawn, table, bias, temperature)
     shown = self.replace(batch, samples)
     real = (batch['segment_ids'] > 0).astype(jnp.float32)
     log_q = -losses.cross_entropy(
-        *jax.lax.stop_gradient(self.tempered(features, table, bias)), shown,
-        real).nll
+        *jax.lax.stop_gradient(losses.tempered(
+            features, table, bias, temperature)), shown, real).nll
     scores = self._judge().scores(
         params, self.read_shown(keys, params, batch, shown))
     return {

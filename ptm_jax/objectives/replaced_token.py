@@ -260,15 +260,11 @@ class Objective(base.BaseObjective):
     """The generator's chance of drawing what is shown at `places [n]` if it
     reads `inputs [batch, length]`: float32 `[batch, n]`."""
     places = jnp.broadcast_to(places[None], (len(inputs), places.size))
+    proposed = self.propose(
+        None, params, dict(batch, inputs=inputs, predicted=places))
     return jnp.exp(-losses.cross_entropy(
-        *self.tempered(*self.propose(
-            None, params, dict(batch, inputs=inputs, predicted=places))),
+        *losses.tempered(*proposed, self.numbers['temperature']),
         base.at(shown, places), jnp.ones(places.shape)).nll)
-
-  def tempered(self, features, table, bias):
-    """What `propose` gives, as fakes are drawn from it."""
-    temperature = self.numbers['temperature']
-    return features / temperature, table, bias / temperature
 
   def floor(self, law, batch):
     return fakes.floor(self.vocabulary, float(self.numbers['mask_share']),
