@@ -40,6 +40,8 @@ RUNS = {
     'permutation': ('xlnet.py:tiny',),
     'permuted_masked': ('mpnet.py:tiny', updates(1200)),
     'prefix_lm': ('roberta.py:tiny,objective=prefix_lm',),
+    'replaced_token': ('electra.py:tiny', ROTARY, FAST, *NEIGHBOURS,
+                       updates(800)),
     'schedule': ('causal_then_masked.py:tiny', FAST),
     'sentence_contrastive': roberta('sentence_contrastive', FAST,
                                     updates(60)),
@@ -52,6 +54,7 @@ RUNS = {
     'translation': ('transformer.py:tiny',),
     'unilm': ('unilm.py:tiny', ROTARY,
               '--config.objective.next_sentences=false'),
+    'word2vec': ('word2vec.py:tiny', updates(1000)),
     **{name: (f'mass.py:tiny,objective={name}', updates(900))
        for name in ('blank_infilling', 'denoising', 'deshuffling',
                     'fill_in_the_middle', 'fragment', 'gap_sentences',
