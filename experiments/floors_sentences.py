@@ -13,7 +13,7 @@ through 4 roles in their order. One seed each by default.
 
 Time: under 5 minutes an objective on two cores; tiny 1 minute.
 Result: next sentence 85.1 % of the possible gain, order 90.3 %, structure
-88.6 %, reordering 86.9 %; none below its floor.
+88.6 %, reordering 86.9 %, distance 81.2 %; none below its floor.
 """
 
 from ptm_jax import config, presets
