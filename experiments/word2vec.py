@@ -8,7 +8,7 @@ and subsampling from 1e-3. A word's vector is the sum of its pieces', in both
 tables. Adam with numbers of ours stands for stochastic gradient descent over
 single pairs, which has no batch.
 
-Time: tiny 28 s on two busy cores, once it has been compiled.
+Time: tiny 3 s of training on a core.
 Result: tiny .504 nats a decision, above the .452 of one who answers the same
 every time: 50 updates are too few. 900 give .427.
 """
