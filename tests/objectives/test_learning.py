@@ -32,6 +32,9 @@ def roberta(objective, *settings):
 RUNS = {
     'autoregressive': ('gpt.py:tiny',),
     'bidirectional_lm': ('elmo.py:tiny',),
+    'capitalisation': roberta(
+        'capitalisation', FAST, '--config.tokenizer.lower_case=true',
+        '--config.evaluation.num_batches=16'),  # capitals come in heaps
     'glove': ('glove.py:tiny',),
     'info_word': roberta('info_word', FAST, updates(600)),
     'masked': ('roberta.py:tiny', ROTARY),
