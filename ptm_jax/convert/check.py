@@ -11,7 +11,7 @@ from ptm_jax.errors import ConfigError
 from ptm_jax.models import heads
 from ptm_jax.objectives import base
 
-_LENGTH = 24  # tokens of the text
+_LENGTH = 24  # tokens of the text, where there are as many positions
 
 
 def need_peers():
@@ -83,7 +83,8 @@ def difference(run, folder):
   vocabulary = run.objective.vocabulary
   # No padding among them, which some models give no position.
   ids = np.array(vocabulary.text_id(np.random.default_rng(0).integers(
-      0, vocabulary.num_text, (1, _LENGTH))))
+      0, vocabulary.num_text, (1, min(
+          _LENGTH, run.objective.model.max_length)))))
   form, more = run.objective.model.form, {}
   if 'task' in run.params and form == 'encoder_decoder':
     # Classifiers look for its end, and shift it right themselves.
