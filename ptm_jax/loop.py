@@ -88,6 +88,7 @@ class Loop:
     following = self.reader.submit(self._windows, step)
     unscored = bool(step) and not self.scores and 'evaluate' in self._due(step)
     if step < self.end or unscored:
+      self.progress.message('compiling')
       # Before signals wait for a step: nothing can be lost here.
       self.program = self.program.compiled(
           state, self.program.put(following.result()),

@@ -68,7 +68,10 @@ class Progress:
       print(line.strip(), file=self._stream, flush=True)
 
   def message(self, text):
-    """Prints one line above the live one."""
+    """Prints one line, the label before it, above the live one."""
+    text = f'{self._label} {text}'.strip()
+    if self._silent:
+      return
     if self._live:
       self._live.console.print(text, markup=False, highlight=False)
     else:

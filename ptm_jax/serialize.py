@@ -73,6 +73,8 @@ def read_json(path, error=ConfigError):
   """
   try:
     values = json.loads(pathlib.Path(path).read_text(encoding='utf8'))
+  except FileNotFoundError as found:
+    raise error(f'there is no {path}: name a folder that has one') from found
   except OSError as found:
     raise error(f'{path} cannot be read ({found.strerror})') from found
   except (ValueError, RecursionError) as found:

@@ -258,6 +258,16 @@ def test_the_checkpoint_of_another_experiment(place, capsys, tmp_path):
   assert files(run) == before
 
 
+@pytest.mark.parametrize('arguments,code', [
+    (['fill', '--checkpoint={}', '--text=a [MASK]'], 2),
+    (['replay', '--workdir={}', '--step=1'], 2),
+    (['report', '--workdir={}'], 3)])
+def test_a_folder_that_is_not_there(capsys, tmp_path, arguments, code):
+  missing = tmp_path / 'missing'
+  refused(capsys, [one.format(missing) for one in arguments], code,
+          'name a folder that has one')
+
+
 def test_a_work_directory_that_is_a_file(place, capsys, tmp_path):
   (tmp_path / 'run').write_text('mine')
   assert __main__.main(command(place, tmp_path / 'run')) in (3, 4)

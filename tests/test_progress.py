@@ -95,6 +95,14 @@ def test_no_label_leaves_no_blank_and_messages_are_plain():
   assert second.startswith('step 1/1 ')
 
 
+def test_a_message_has_the_label_and_a_silent_one_is_not_shown():
+  shown, clock, stream = make(1)
+  shown.message('compiling')
+  assert stream.getvalue() == 'bert compiling\n'
+  progress.Progress(1, 'bert', stream, clock=clock, silent=True).message('no')
+  assert stream.getvalue() == 'bert compiling\n'
+
+
 def test_a_terminal_keeps_the_last_line_and_all_messages():
   stream = Terminal()
   shown, clock, _ = make(3, stream=stream)

@@ -89,7 +89,7 @@ def test_a_package_that_is_not_known():
     Corpus(packages=('nonpy',)).validate()
 
 
-def test_scanned_once_and_kept(tmp_path, monkeypatch):
+def test_scanned_once_and_kept(tmp_path, monkeypatch, capsys):
   monkeypatch.setenv('PTM_JAX_CACHE', str(tmp_path / 'cache'))
   monkeypatch.setattr(python_docs.sysconfig, 'get_path',
                       lambda name: str(tmp_path / 'stdlib'))
@@ -100,6 +100,8 @@ def test_scanned_once_and_kept(tmp_path, monkeypatch):
   assert [one.name for one in documents[:2]] == ['stdlib/b.py',
                                                  'stdlib/a/c.py']
   assert len(docstrings(documents[0])) == 4
+  # The scan takes half a minute: it is counted.
+  assert 'looking for docstrings' in capsys.readouterr().err
   assert {one.source for one in documents} == {'stdlib', 'absl'}
   assert not {'b', 'c'} & (set(sys.modules) - before)
   # The second time nothing is parsed.

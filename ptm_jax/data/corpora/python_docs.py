@@ -26,6 +26,7 @@ import zlib
 from ptm_jax import config
 from ptm_jax.data.documents import Document, cache_dir
 from ptm_jax.errors import DataError
+from ptm_jax.progress import bar
 
 STDLIB = 'stdlib'
 # Distribution -> importable name; all of them come with the required packages.
@@ -131,11 +132,13 @@ class Corpus(config.Component):
         yield source, root, path
 
   def _scan(self):
-    for source, root, path in self._modules():
-      text = _BETWEEN.join(docstrings_of(path))
-      if text:
-        name = f'{source}/{path.relative_to(root).as_posix()}'
-        yield Document(name, text, source)
+    with bar('looking for docstrings', unit='files') as advance:
+      for source, root, path in self._modules():
+        text = _BETWEEN.join(docstrings_of(path))
+        advance(1)
+        if text:
+          name = f'{source}/{path.relative_to(root).as_posix()}'
+          yield Document(name, text, source)
 
 
 def digest(text):
