@@ -35,11 +35,13 @@ RUNS = {
     'capitalisation': roberta(
         'capitalisation', FAST, '--config.tokenizer.lower_case=true',
         '--config.evaluation.num_batches=16'),  # capitals come in heaps
+    'electric': roberta('electric', FAST, *NEIGHBOURS, updates(800)),
     'glove': ('glove.py:tiny',),
     'info_word': roberta('info_word', FAST, updates(600)),
     'masked': ('roberta.py:tiny', ROTARY),
     'masked_diffusion': roberta('masked_diffusion', FAST, updates(600)),
     'masked_next_token': ('gpt_bert.py:tiny',),
+    'mixture': ('mass.py:tiny,objective=mixture', updates(900)),
     'permutation': ('xlnet.py:tiny',),
     'permuted_masked': ('mpnet.py:tiny', updates(1200)),
     'prefix_lm': ('roberta.py:tiny,objective=prefix_lm',),
@@ -57,6 +59,7 @@ RUNS = {
     'translation': ('transformer.py:tiny',),
     'unilm': ('unilm.py:tiny', ROTARY,
               '--config.objective.next_sentences=false'),
+    'word_structure': roberta('word_structure', FAST, updates(600)),
     'word2vec': ('word2vec.py:tiny', updates(1000)),
     **{name: (f'mass.py:tiny,objective={name}', updates(900))
        for name in ('blank_infilling', 'denoising', 'deshuffling',
