@@ -165,5 +165,6 @@ def test_budgets_become_steps(clock, amount, steps):
 
 if __name__ == '__main__':
   for one in sys.argv[1:] or [*OBJECTIVES, *VARIANTS]:
-    (GOLDENS / f'{one}.json').write_text(
-        json.dumps(golden(one), indent=1) + '\n')
+    written = GOLDENS / f'{one}.json'
+    written.write_text(json.dumps(golden(one), indent=1) + '\n')
+    print(written)

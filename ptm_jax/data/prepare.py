@@ -247,7 +247,7 @@ def _check_splits(counts):
       raise DataError(
           f'the {split} split is empty: {documents} documents are too few (90 '
           '% train, 5 % validation, 5 % test, by a hash of the text); use '
-          'smaller documents, such as corpus.documents_are=block')
+          'smaller documents, such as --config.corpus.documents_are=block')
 
 
 def _repairs(corpus):
