@@ -35,7 +35,6 @@ RUNS = {
     'capitalisation': roberta(
         'capitalisation', FAST, '--config.tokenizer.lower_case=true',
         '--config.evaluation.num_batches=16'),  # capitals come in heaps
-    'electric': roberta('electric', FAST, *NEIGHBOURS, updates(800)),
     'glove': ('glove.py:tiny',),
     'info_word': roberta('info_word', FAST, updates(600)),
     'masked': ('roberta.py:tiny', ROTARY),
