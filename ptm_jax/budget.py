@@ -241,4 +241,6 @@ def print_table(experiments):
     for key, value in row.items():
       factor, unit = units.get(key, (1, ''))
       label = key.removesuffix('_bytes').replace('_', ' ')
-      print(f'  {label:18} {value / factor:>16,.{1 if unit else 0}f} {unit}')
+      # A tiny run has less than a tenth of a TFLOP.
+      digits = (1 if value >= factor else 4) if unit else 0
+      print(f'  {label:18} {value / factor:>16,.{digits}f} {unit}'.rstrip())

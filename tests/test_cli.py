@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -120,6 +121,7 @@ def test_dry_run_writes_nothing(capsys, monkeypatch, tmp_path):
   assert code == 0 and not list(tmp_path.iterdir())
   for label in ('parameters', 'total flops', 'peak memory', 'seconds', 'disk'):
     assert label in out
+  assert not re.search(r' 0\.0+ ', out)  # a tiny run costs something too
 
 
 def test_an_experiment_file_is_a_binary():

@@ -98,7 +98,8 @@ class ZeroShot(config.Component):
     if not found:
       raise DataError(f'--data_dir={data_dir} has no .jsonl file, plain, '
                       'compressed or in an archive, for the task '
-                      f'{name_of(self)[1]}')
+                      f'{name_of(self)[1]}: name the folder that holds them, '
+                      'none above it')
 
 
 def text_of(row, column, where):

@@ -181,6 +181,13 @@ def test_what_is_malformed_is_one_line_with_its_place(
     find('tasks', name)().read(tmp_path)
 
 
+def test_the_folder_above_is_not_the_data(tmp_path):
+  (tmp_path / 'data').mkdir()
+  (tmp_path / 'data' / 'a.jsonl').write_text('{}')
+  with pytest.raises(DataError, match='the folder that holds them'):
+    find('tasks', 'blimp')().read(tmp_path)
+
+
 @pytest.mark.parametrize('name,file,text,said', [
     ('ptb', 'ptb.test.txt', '', 'is empty'),
     ('lambada', 'lambada_test_plain_text.txt', 'one\n', 'no passage of two'),
