@@ -69,7 +69,8 @@ def test_data_does_not_leak(name, packing):
 def test_exemptions_are_the_listed_ones(name):
   shared = prover(name)
   exempt = shared.objective.exempt(shared.corrupt(windows(shared, 'packed')))
-  assert set(exempt) == EXEMPT.get(name, set())
+  assert set(exempt) == EXEMPT.get(name, set()), (
+      f'{name} exempts {set(exempt)}: if that is meant, list it in EXEMPT here')
 
 
 def planted(name, form='auto', **changes):
