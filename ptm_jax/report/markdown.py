@@ -12,11 +12,21 @@ def markdown(data, view):
     lines += ['', f'## {_text(title)}', '']
     if note:
       lines += [note, '']
-    lines.append('| ' + ' | '.join(map(_text, header)) + ' |')
-    lines.append('|' + ' --- |' * len(header))
-    lines += ['| ' + ' | '.join(map(_text, row)) + ' |' for row in rows]
+    lines += table(header, rows)
   lines += ['', f'Rebuilt by `python -m ptm_jax report --workdir={data.path}`.']
   return '\n'.join(lines) + '\n'
+
+
+def table(header, rows):
+  """The lines of a table.
+
+  Args:
+    header: list of its columns' names.
+    rows: lists of as many values.
+  """
+  first, *others = ('| ' + ' | '.join(map(_text, row)) + ' |'
+                    for row in (header, *rows))
+  return [first, '|' + ' --- |' * len(header), *others]
 
 
 def _text(value):

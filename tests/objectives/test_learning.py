@@ -45,7 +45,7 @@ RUNS = {
     'permuted_masked': ('mpnet.py:tiny', updates(1200)),
     'prefix_lm': ('roberta.py:tiny,objective=prefix_lm',),
     'replaced_token': ('electra.py:tiny', ROTARY, FAST, *NEIGHBOURS,
-                       updates(800)),
+                       updates(1000)),
     'schedule': ('causal_then_masked.py:tiny', FAST),
     'sentence_contrastive': roberta('sentence_contrastive', FAST,
                                     updates(60)),
