@@ -53,9 +53,9 @@ def find(folder, name):
   """
   if name not in names(folder):
     near = difflib.get_close_matches(name, names(folder), n=1)
-    hint = f'; did you mean {near[0]!r}?' if near else ''
-    raise ConfigError(f'no {name!r} among {folder}: there are '
-                      f'{", ".join(names(folder)) or "none"}{hint}')
+    hint = f', did you mean {near[0]!r}?' if near else ':'
+    raise ConfigError(f'no {name!r} among {folder}{hint} There are '
+                      f'{", ".join(names(folder)) or "none"}')
   below, class_name = FOLDERS[folder]
   module = f'ptm_jax.{below.replace("/", ".")}.{name}'
   return getattr(importlib.import_module(module), class_name)

@@ -177,7 +177,10 @@ def _trained(run, checkpoint, data, settings, path, watched, say):
 def _probed(run, data, settings, say):
   """Entries of the seeds, of which nothing is kept but scores."""
   depths = probe(run, data, settings, say)
-  rows = len(data.train)
+  rows, metric = len(data.train), data.task.metrics[0]
+  for depth, one in enumerate(depths):
+    mean = estimate(one[seed][metric] for seed in range(settings.seeds)).mean
+    say(f'{settings.task}/depth_{depth}/{metric}: {mean:.4f}')
   return [{
       'name': f'{settings.task} {settings.way}', 'seed': seed,
       'workdir': f'seed-{seed}', 'num_steps': 0, 'seconds': 0.0, 'flops': 0.0,

@@ -455,13 +455,19 @@ def test_a_trunk_of_any_form_learns_invented_rows(task, objective, tmp_path):
 @pytest.mark.parametrize('way', ['probe', 'mlp_probe'])
 def test_a_probe_reads_every_depth_and_moves_nothing(
     way, trunk, data, tmp_path):
+  said = []
   results = finetune.finetune(trunk, Settings(
-      data_dir=str(data), **{**QUICK, 'way': way}), tmp_path, say=str)
+      data_dir=str(data), **{**QUICK, 'way': way}), tmp_path, say=said.append)
   # Of 2 layers: embeddings and 2 depths. The first word tells the answer, and
   # so do the embeddings alone.
   metrics = results['runs'][1]['metrics']
   depths = [metrics[f'cola/depth_{depth}/accuracy'] for depth in range(3)]
   assert metrics['cola/accuracy'] == depths[2] and len(metrics) == 2 * 4
+  name = results['metric']
+  for depth in range(3):
+    mean = np.mean([one['metrics'][f'cola/depth_{depth}/{name}']
+                    for one in results['runs']])
+    assert f'cola/depth_{depth}/{name}: {mean:.4f}' in said
   if way == 'probe':
     assert min(depths) > 0.8
   assert not list(tmp_path.glob('seed-*/checkpoints'))
