@@ -11,7 +11,7 @@ one that the law allows.
 A document has 8 sentences of 8 symbols that share one of 4 topics; they go
 through 4 roles in their order. One seed each by default.
 
-Time: under 5 minutes an objective on two cores; tiny 1 minute.
+Time: under 5 minutes an objective on two cores, distance 5.5; tiny 1 minute.
 Result: next sentence 85.1 % of the possible gain, order 90.3 %, structure
 88.6 %, reordering 86.9 %, distance 81.2 %; none below its floor.
 """
