@@ -78,7 +78,7 @@ def test_tiny_is_what_can_be_run(path, corpus, tmp_path, monkeypatch, capsys):
   each other, and the loss is traced to count its products."""
   monkeypatch.chdir(tmp_path)
   assert __main__.main([*tiny(path, corpus, 'run'), '--dry_run']) == 0
-  assert re.search(r'num steps +2 ', capsys.readouterr().out)
+  assert re.search(r'num steps +2\n', capsys.readouterr().out)
   assert not (tmp_path / 'run').exists()
 
 

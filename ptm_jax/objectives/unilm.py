@@ -54,6 +54,7 @@ class Objective(masked.Hidden):
   right_to_left_share: float = 1 / 6
   next_sentences: bool = False
 
+  kinds = len(MODES)
   traced = (*masked.Hidden.traced, 'run_share', 'sequence_share',
             'left_to_right_share', 'right_to_left_share')
 
