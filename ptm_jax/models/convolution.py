@@ -38,7 +38,7 @@ class Convolution(nn.Module):
       ConfigError: not all of a document may be seen.
     """
     model, (length, width) = self.model, x.shape[1:]
-    if structure.visibility is not None:
+    if structure.visibility is not None or structure.causal:
       raise ConfigError(f'model.convolution_width={model.convolution_width} '
                         'reads what this objective hides from its neighbours')
     reach = model.convolution_width // 2

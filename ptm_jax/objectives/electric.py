@@ -54,12 +54,22 @@ class Objective(replaced_token.Objective):
 
   # --- the noise model ------------------------------------------------------
 
-  def _generator(self):
+  def bind(self, model, vocabulary, raw_length, sizes=None):
+    bound = super().bind(model, vocabulary, raw_length, sizes)
+    bound.towers_model().check_form()
+    return bound
+
+  def towers_model(self):
+    """The `config.Model` of q's two towers together; neither may read both
+    neighbours of a token, as the trunk's convolution does."""
     model = self.generator_model()
-    both = dataclasses.replace(
+    return dataclasses.replace(
         model, form='two_tower', width=2 * model.width,
-        num_heads=2 * model.num_heads, mlp_dim=2 * model.mlp_dim)
-    return TwoTower(both, self.vocabulary.size)
+        num_heads=2 * model.num_heads, mlp_dim=2 * model.mlp_dim,
+        convolution_width=0)
+
+  def _generator(self):
+    return TwoTower(self.towers_model(), self.vocabulary.size)
 
   def networks(self):
     networks = super().networks()

@@ -62,7 +62,8 @@ def test_where_it_may_not_stand():
   with pytest.raises(ConfigError, match='is for model.form=encoder'):
     dataclasses.replace(SETTINGS, form='decoder').check_form()
   ones = np.ones((1, 2), np.int32)
-  with pytest.raises(ConfigError, match='reads what this objective hides'):
-    Convolution(SETTINGS).init(
-        jax.random.key(0), np.ones((1, 2, 8), np.float32),
-        Structure(ones, ones, visibility=np.ones((1, 2, 2), bool)))
+  for hides in (dict(visibility=np.ones((1, 2, 2), bool)), dict(causal=True)):
+    with pytest.raises(ConfigError, match='reads what this objective hides'):
+      Convolution(SETTINGS).init(
+          jax.random.key(0), np.ones((1, 2, 8), np.float32),
+          Structure(ones, ones, **hides))

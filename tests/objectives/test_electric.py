@@ -1,5 +1,7 @@
 """Electric: its card's labels, and the noise model's part in the logit."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 from flax.core import meta
 
 from ptm_jax import losses
-from tests.objectives.cases import bound
+from ptm_jax.errors import ConfigError
+from tests.objectives.cases import MODEL, bound
 from tests.objectives.test_replaced_token import FIELDS as _FIELDS
 from tests.objectives.words import ids, window
 
@@ -72,3 +75,14 @@ def test_noise_model_reads_the_text_without_masks():
       '</s> [SEP] e d c b a').tolist()
 
 
+def test_towers_have_no_block_that_reads_both_neighbours():
+  model = dataclasses.replace(MODEL, norm_position='post', convolution_width=3)
+  params = jax.eval_shape(bound('electric', model=model).init,
+                          jax.random.key(0))
+  def convolved(name):
+    return [path for path, _ in jax.tree_util.tree_leaves_with_path(
+        params[name]) if 'convolution' in str(path)]
+  assert convolved('trunk') and not convolved('generator')
+  with pytest.raises(ConfigError, match='need a single stack'):
+    bound('electric', model=dataclasses.replace(
+        MODEL, positions='disentangled'))
