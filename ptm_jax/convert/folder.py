@@ -1,6 +1,7 @@
 """Folders that appear whole or not at all, and our own without a run: a
 `config.json` as a work directory has it, `model.safetensors` with the
-parameters by path, and `tokenizer/`.
+parameters by path (of a published model as they lay there, see `tensors.py`),
+and `tokenizer/`.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax.core import meta
 
-from ptm_jax.convert import mapping, tensors
+from ptm_jax.convert import mapping, strips, tensors
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.models import heads
 
@@ -119,4 +120,5 @@ def read_params(folder, objective, facts=None):
   mapping.compare([mapping.Entry(leaf.path, (), False, leaf.shape)
                    for leaf in leaves], source.shapes, folder)
   return mapping.unflatten({
-      leaf.path: jnp.array(source.read(leaf.path)) for leaf in leaves})
+      leaf.path: jnp.array(strips.ordered(source.read(leaf.path)))
+      for leaf in leaves})

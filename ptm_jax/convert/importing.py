@@ -23,7 +23,7 @@ def write(one, target, say=print):
   shapes = {leaf.path: (leaf.shape, dtype)
             for entry in one.entries for leaf in entry.leaves}
   with folders.new(target) as folder:
-    with tensors.Writer(folder, shapes) as out:
+    with tensors.Writer(folder, shapes, _axes(one)) as out:
       _convert(one, out)
       _verify(one, tensors.Tensors(folder))
     workdir.write_json(folder / 'config.json', workdir.record(
@@ -33,6 +33,17 @@ def write(one, target, say=print):
       one.tokenizer.save(folder / 'tokenizer')
   say(f'{target}: {len(shapes)} tensors, each read back and turned again into '
       'what was published, bit for bit')
+
+
+def _axes(one):
+  """`{path: axes}` of what lies in another order as it was published."""
+  found = {}
+  for entry in one.entries:
+    parts = entry.to_ours(one.tensors.read(one.names[entry.name]))
+    for leaf, part in zip(entry.leaves, parts, strict=True):
+      found[leaf.path] = strips.axes(part)
+  return {path: axes for path, axes in found.items()
+          if axes != tuple(range(len(axes)))}
 
 
 def _convert(one, out):

@@ -44,6 +44,13 @@ def pieces(array):
     yield strip[:len(part)].reshape(-1)
 
 
+def axes(array):
+  """An array's axes as its numbers lie, the slowest first: transposed by
+  these it is in C order, unless it has holes."""
+  return tuple(sorted(range(array.ndim),
+                      key=lambda axis: -array.strides[axis]))
+
+
 def ordered(array):
   """The same array in C order, itself if it is."""
   if array.flags.c_contiguous:

@@ -1,4 +1,10 @@
-"""Tensors in a folder of safetensors, read and written one by one."""
+"""Tensors in a folder of safetensors, read and written one by one.
+
+A tensor's axes may lie in a file in another order than that in which they are
+read: a transposed matrix is then written as fast as any other. The header's
+`__metadata__` says so, `{"axes": {name: axes as they lie}}` as JSON; shapes in
+the header are those of what lies there.
+"""
 
 import concurrent.futures
 import errno
@@ -53,19 +59,28 @@ class Tensors:
             f'{self.folder / file} does not hold what {_INDEX} says: '
             f'{_some(found ^ names)} is in one of them alone')
       start, header = _header(self.folder / file)
+      axes = _axes(header, self.folder / file)
       for name in found:
+        lies, dtype = _shape(opened, name, self.folder / file)
+        order = axes.get(name, tuple(range(len(lies))))
+        if sorted(order) != list(range(len(lies))):
+          raise CheckpointError(f'{self.folder / file} is damaged: {name} has '
+                                f'{len(lies)} axes, not {order}')
+        back = tuple(np.argsort(order, kind='stable'))
         self._places[name] = (self.folder / file,
-                              start + header[name]['data_offsets'][0])
-        self.shapes[name] = _shape(opened, name, self.folder / file)
+                              start + header[name]['data_offsets'][0],
+                              lies, back)
+        self.shapes[name] = tuple(lies[axis] for axis in back), dtype
 
   def read(self, name):
     """One tensor, a read-only array on the file itself: what is not looked at
     is not read, and nothing is held."""
-    path, start = self._places[name]
+    path, start, lies, back = self._places[name]
     shape, dtype = self.shapes[name]
     if not math.prod(shape):
       return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, 'r', start, shape).view(np.ndarray)
+    return np.memmap(path, dtype, 'r', start, lies).view(
+        np.ndarray).transpose(back)
 
 
 def each(function, items):
@@ -129,6 +144,17 @@ def _header(path):
     return 8 + size, json.loads(file.read(size))
 
 
+def _axes(header, path):
+  """`{name: axes as they lie}` of those that are read in another order."""
+  try:
+    found = json.loads(header.get('__metadata__', {}).get('axes', '{}'))
+    return {name: tuple(int(axis) for axis in axes)
+            for name, axes in found.items()}
+  except (AttributeError, TypeError, ValueError) as error:
+    raise CheckpointError(f'{path} is damaged: its axes are not what this '
+                          'version writes') from error
+
+
 def _shape(opened, name, path):
   one = opened.get_slice(name)
   dtype = _DTYPES.get(one.get_dtype())
@@ -154,15 +180,18 @@ class Writer:
   Args:
     folder: exists.
     shapes: `{name: (shape, numpy dtype)}`.
+    axes: `{name: its axes in the order in which they shall lie}`, of those that
+      shall not lie as they are.
     shard_bytes: most bytes in a file that has more than one tensor.
 
   Raises:
     OSError: there is no room for them.
   """
 
-  def __init__(self, folder, shapes, shard_bytes=5 * 10**9):
+  def __init__(self, folder, shapes, axes=None, shard_bytes=5 * 10**9):
     folder = pathlib.Path(folder)
     self._shapes, self._missing, self._places = shapes, set(shapes), {}
+    self._axes = axes or {}
     total = sum(_bytes(*one) for one in shapes.values())
     if total > (free := shutil.disk_usage(folder).free):
       raise OSError(errno.ENOSPC, f'no space left: {total / 1e9:.1f} GB are '
@@ -184,10 +213,13 @@ class Writer:
 
   def _begin(self, file, names):
     header, offset = {'__metadata__': {'format': 'pt'}}, 0
+    if axes := {name: self._axes[name] for name in names if name in self._axes}:
+      header['__metadata__']['axes'] = json.dumps(axes)
     for name in names:
       shape, dtype = self._shapes[name]
       end = offset + _bytes(shape, dtype)
-      header[name] = {'dtype': _CODES[dtype], 'shape': list(shape),
+      lies = [shape[axis] for axis in self._axes.get(name, range(len(shape)))]
+      header[name] = {'dtype': _CODES[dtype], 'shape': lies,
                       'data_offsets': [offset, end]}
       offset = end
     text = json.dumps(header, separators=(',', ':')).encode()
@@ -203,7 +235,8 @@ class Writer:
       raise AssertionError(f'{name} {array.shape} {array.dtype} came where '
                            f'{self._shapes[name]} was announced')
     file, place = self._places[name]
-    for piece in strips.pieces(array):
+    for piece in strips.pieces(array.transpose(
+        self._axes.get(name, range(array.ndim)))):
       left = memoryview(piece).cast('B')
       while len(left):
         count = os.pwrite(file, left, place)

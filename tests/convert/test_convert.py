@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors
 from flax.core import meta
 from safetensors.numpy import load_file, save_file
 
@@ -569,17 +570,29 @@ def test_tensors_come_back_from_shards(shard_bytes, tmp_path):
   rng = np.random.default_rng(0)
   arrays = {'a': rng.normal(size=(3, 4)).astype(np.float32),
             'b.c': rng.normal(size=(5,)).astype(np.float32),
-            'd': np.asarray(jnp.ones((2, 2), jnp.bfloat16))}
-  with tensors.Writer(tmp_path, {name: (one.shape, one.dtype) for name, one in
-                                 arrays.items()}, shard_bytes) as out:
+            'd': np.asarray(jnp.ones((2, 2), jnp.bfloat16)),
+            'e': rng.normal(size=(2, 3, 4)).astype(np.float32)}
+  with tensors.Writer(
+      tmp_path, {name: (one.shape, one.dtype) for name, one in arrays.items()},
+      {'e': (2, 0, 1)}, shard_bytes) as out:
     for name, one in reversed(arrays.items()):
       out.put(name, one)
   assert len(list(tmp_path.glob('*.safetensors'))) == (
-      1 if shard_bytes > 50 else 2)
+      1 if shard_bytes > 50 else 3)
   found = tensors.Tensors(tmp_path)
   assert set(found.shapes) == set(arrays)
   for name, one in arrays.items():
     assert strips.same(found.read(name), one)
+  assert found.read('e').transpose(2, 0, 1).flags.c_contiguous
+
+
+def test_damaged_axes_are_noticed(tmp_path):
+  for axes, say in (('{"a": [0, 2]}', 'a has 2 axes'), ('[1]', 'its axes'),
+                    ('{"a": 1}', 'its axes')):
+    save_file({'a': np.zeros((2, 3), np.float32)},
+              tmp_path / 'model.safetensors', metadata={'axes': axes})
+    with pytest.raises(CheckpointError, match=say):
+      tensors.Tensors(tmp_path)
 
 
 def test_an_index_that_lies_is_noticed(tmp_path):
@@ -607,13 +620,18 @@ def test_any_order_of_memory_is_put_into_order_and_compared(dtype):
     if view.size:
       plain.reshape(-1)[-1:] += plain.dtype.type(2**17)
       assert not strips.same(view, plain) and not strips.same(plain, view)
+    assert view.transpose(strips.axes(view)).flags.c_contiguous or (
+        strips.axes(view) == tuple(range(view.ndim)))
   assert not strips.same(matrix, matrix.T)
+  assert strips.axes(matrix.T.reshape(300, 4, 130)) == (1, 2, 0)
 
 
 def test_parameters_of_another_model_are_refused(there, tmp_path):
   assert convert(there, tmp_path / 'ours') == 0
   values = load_file(tmp_path / 'ours' / 'model.safetensors')
   values.pop('trunk/stack/final_norm/scale')
-  save_file(values, tmp_path / 'ours' / 'model.safetensors')
+  with safetensors.safe_open(tmp_path / 'ours/model.safetensors', 'np') as one:
+    metadata = one.metadata()
+  save_file(values, tmp_path / 'ours' / 'model.safetensors', metadata)
   with pytest.raises(CheckpointError, match='final_norm/scale'):
     load(tmp_path / 'ours')
