@@ -186,16 +186,18 @@ def _tokenizer(corpus, config, say):
   if config.path:
     return Tokenizer.read(config.path)
   # A first pass finds the size of the train split, so that the tokenizer's
-  # sample is spread over all of it.
-  total = documents = 0
+  # sample is spread over all of it, and whether there is anything to train on.
+  total, counts = 0, collections.Counter()
   with bar('reading', unit='MB') as advance:
     for document, raw in _unique(corpus, collections.Counter()):
-      documents += 1
-      total += len(raw) * (split_of(document) == 'train')
+      split = split_of(document)
+      counts[f'{split}_documents'] += 1
+      total += len(raw) * (split == 'train')
       advance(len(raw) / 1e6)
-  if not documents:
+  if not counts:
     found = clean.summary(_repairs(corpus))
     raise DataError('the corpus is empty' + (f': {found}' if found else ''))
+  _check_splits(counts, 'documents')
   say(f'training the tokenizer: {config.kind}, {config.vocab_size:,} ids, on '
       f'{min(total, config.train_bytes) / 1e6:,.1f} MB')
   texts = (text for document, _ in _unique(corpus, collections.Counter())
@@ -235,15 +237,15 @@ def _encode(corpus, tokenizer, work):
     write()
   for writer in writers.values():
     writer.close()
-  _check_splits(counts)
+  _check_splits(counts, 'tokens')
   return {'corpus_hash': digest.hexdigest(), **counts,
           'repairs': _repairs(corpus)}
 
 
-def _check_splits(counts):
+def _check_splits(counts, unit):
   documents = sum(counts[f'{split}_documents'] for split in SPLITS)
   for split in SPLITS:
-    if not counts[f'{split}_tokens']:
+    if not counts[f'{split}_{unit}']:
       raise DataError(
           f'the {split} split is empty: {documents} documents are too few (90 '
           '% train, 5 % validation, 5 % test, by a hash of the text); use '

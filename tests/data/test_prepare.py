@@ -71,7 +71,8 @@ def test_duplicates_and_empty_documents_are_counted(tmp_path):
 
 @pytest.mark.parametrize('texts,message', [
     ((), 'the corpus is empty'), (('', ' '), 'the corpus is empty'),
-    (('one small text',), 'supports')])
+    (('one small text',), 'split is empty: 1 documents'),
+    (tuple('a' * n for n in range(1, 60)), 'supports')])
 def test_too_little_text(tmp_path, texts, message):
   with pytest.raises(DataError, match=message):
     prepare(Corpus(texts), SETTINGS, tmp_path, quiet)
@@ -81,8 +82,11 @@ def test_too_little_text(tmp_path, texts, message):
 def test_an_empty_split_is_named(tmp_path):
   texts = tuple(text for text in TEXTS
                 if split_of(Document('', text)) != 'test')
+  said = []
   with pytest.raises(DataError, match='the test split is empty'):
-    prepare(Corpus(texts), SETTINGS, tmp_path, quiet)
+    prepare(Corpus(texts), SETTINGS, tmp_path, said.append)
+  # Before the tokenizer takes its time.
+  assert not any('tokenizer' in line for line in said)
 
 
 def test_what_a_kill_left_is_built_anew(tmp_path):
