@@ -20,7 +20,7 @@ from ptm_jax.finetune_trials import Trials
 from ptm_jax.generation import decoding
 from ptm_jax.load import load_with_tokenizer
 from ptm_jax.statistics import estimate
-from ptm_jax.tasks import as_text, prompt
+from ptm_jax.tasks import as_text, batches, prompt
 from ptm_jax.tasks.mixture import Mixture
 from ptm_jax.tasks.prompted import Prompted, way_of
 
@@ -75,7 +75,7 @@ def finetune(checkpoint, settings, path, say=print):
         'finetune': asked, 'source_revision': workdir.revision()})
     start = time.perf_counter()
     if settings.way in PROBES:
-      entries = _probed(run, data, settings, say)
+      entries = _probed(run, data, settings, say, start)
     else:
       entries = _trained(run, checkpoint, data, settings, path, watched, say)
     seconds = time.perf_counter() - start
@@ -103,8 +103,8 @@ def evaluate(checkpoint, data_dir='', say=print):
     CheckpointError: it is no fine-tuned run.
     DataError: the data cannot be used, or has other labels.
   """
-  facts = serialize.read_json(pathlib.Path(checkpoint) / 'config.json').get(
-      'finetune')
+  facts = serialize.read_json(pathlib.Path(checkpoint) / 'config.json',
+                              CheckpointError).get('finetune')
   if not facts or 'parameters' not in facts:
     raise CheckpointError(f'{checkpoint} is no fine-tuned run: name the folder '
                           'of a seed of one')
@@ -174,18 +174,19 @@ def _trained(run, checkpoint, data, settings, path, watched, say):
     return trials.scored(state, time.perf_counter() - start)
 
 
-def _probed(run, data, settings, say):
+def _probed(run, data, settings, say, start):
   """Entries of the seeds, of which nothing is kept but scores."""
   depths = probe(run, data, settings, say)
-  rows, metric = len(data.train), data.task.metrics[0]
+  seconds = (time.perf_counter() - start) / settings.seeds
+  metric = data.task.metrics[0]
   for depth, one in enumerate(depths):
     mean = estimate(one[seed][metric] for seed in range(settings.seeds)).mean
     say(f'{settings.task}/depth_{depth}/{metric}: {mean:.4f}')
   return [{
       'name': f'{settings.task} {settings.way}', 'seed': seed,
-      'workdir': f'seed-{seed}', 'num_steps': 0, 'seconds': 0.0, 'flops': 0.0,
-      'tokens_seen': rows, 'tokens_with_loss': rows, 'parameters': 0,
-      'metrics': {
+      'workdir': f'seed-{seed}', 'num_steps': 0, 'seconds': seconds,
+      'flops': 0.0, 'tokens_seen': batches.num_tokens(data.train),
+      'parameters': 0, 'metrics': {
           **{f'{settings.task}/{name}': value
              for name, value in depths[-1][seed].items()},
           **{f'{settings.task}/depth_{depth}/{name}': value

@@ -236,8 +236,7 @@ class Trials:
     plan = batches.in_order(self.lengths, self.ends, self.settings.batch_size)
     epochs = self.settings.epochs
     return {
-        'tokens_seen': epochs * sum(self.lengths),
-        'tokens_with_loss': epochs * len(self.lengths),
+        'tokens_seen': epochs * batches.num_tokens(self.data.train),
         'flops': epochs * sum(each[length] for length, _ in plan),
         'parameters': sum(leaf.size for leaf in jax.tree.leaves(
             trained(self.recipe, params)))}

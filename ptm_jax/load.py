@@ -106,16 +106,23 @@ def load(path, step=None):
     step: which checkpoint of a run; None takes the newest good one.
 
   Raises:
-    ConfigError: there is no readable `config.json`.
-    CheckpointError: there is no usable checkpoint.
+    ConfigError: its `config.json` cannot be read.
+    CheckpointError: there is no run, or no usable checkpoint.
   """
   path = pathlib.Path(path)
+  if not (path / 'config.json').exists():
+    raise CheckpointError(f'there is no {path / "config.json"}: name the '
+                          'folder of a run or of a published model')
   if published.is_one(path):
     model = published.open_folder(path)
     return Loaded(model.settings, model.tokenizer, model.objective,
                   model.params(), 0, model.finetune, model.noted())
+  values = serialize.read_json(path / 'config.json')
+  facts = values.get('finetune')
+  if facts and 'config' not in values:
+    raise CheckpointError(f'{path} holds the seeds of a fine-tuning: name one '
+                          f'of them, such as {path / "seed-0"}')
   settings = serialize.read(path / 'config.json', config.Experiment)
-  facts = serialize.read_json(path / 'config.json').get('finetune')
   origin = published.origin(path)
   if tensors.found(path):
     tokenizer = (Tokenizer.load(path / 'tokenizer')

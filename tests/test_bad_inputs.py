@@ -170,6 +170,9 @@ def test_settings_of_a_run_that_were_edited(place, capsys, tmp_path, damage,
     (set_entry('workdir', 7), 'results.json'),
     (edit('results.json', lambda v: v['runs'][0].pop('seed') and None),
      'seed'),
+    (edit('results.json', lambda v: v['runs'][0].pop('tokens_with_loss')
+          and None), 'tokens_with_loss'),
+    (edit('results.json', lambda v: v.update(kind=['finetune'])), 'damaged'),
 ])
 def test_results_that_were_edited(place, capsys, tmp_path, damage, found):
   run = tmp_path / 'run'
@@ -201,7 +204,7 @@ def named(suffix, content):
 @pytest.mark.parametrize('make,found', [
     (named('.txt', b''), 'empty'),
     (named('.txt', b' \n\n \n'), 'empty'),
-    (named('.txt', b'\0\0\0'), 'too small'),
+    (named('.txt', b'\0\0\0'), 'too few'),
     (named('.txt', b'one line only\n'), 'split'),
     (named('.txt', 'words\n'.encode('utf-16')), 'UTF-16'),
     (named('.jsonl', b'{"body": "words"}\n'), "no text field 'text'"),
@@ -259,13 +262,16 @@ def test_the_checkpoint_of_another_experiment(place, capsys, tmp_path):
 
 
 @pytest.mark.parametrize('arguments,code', [
-    (['fill', '--checkpoint={}', '--text=a [MASK]'], 2),
+    (['fill', '--checkpoint={}', '--text=a [MASK]'], 4),
+    (['embed', '--checkpoint={}', f'--input={__file__}', '--output=a.npz'], 4),
+    (['convert', '--source={}', '--target={}-x'], 4),
+    (['finetune', '--evaluate', '--checkpoint={}'], 4),
     (['replay', '--workdir={}', '--step=1'], 2),
     (['report', '--workdir={}'], 3)])
 def test_a_folder_that_is_not_there(capsys, tmp_path, arguments, code):
   missing = tmp_path / 'missing'
   refused(capsys, [one.format(missing) for one in arguments], code,
-          'name a folder that has one')
+          f'there is no {missing}/')
 
 
 def test_a_work_directory_that_is_a_file(place, capsys, tmp_path):

@@ -49,13 +49,19 @@ def tuned(trunk, data, tmp_path_factory):
   return path, results
 
 
-def test_it_learns_and_says_how_sure_it_is(tuned):
+def test_it_learns_and_says_how_sure_it_is(tuned, trunk, data):
   path, results = tuned
   assert results['estimates']['accuracy']['mean'] == 1.0
   assert results['constant']['accuracy'] == 0.5
   assert len(results['runs']) == results['estimates']['matthews']['seeds'] == 2
   report = (path / 'report.md').read_text()
   assert 'cola: matthews 1.000' in report and 'above the 0.000' in report
+  entry, read = results['runs'][0], find('tasks', 'cola')().read(data)
+  letters = ptm_jax.load(trunk).tokenizer
+  assert entry['tokens_seen'] == 6 * sum(
+      min(len(letters.encode(*one.texts)), 14) for one in read.train)
+  assert 'tokens_with_loss' not in entry  # of a whole text no token has any
+  assert 'of two seeds the 95 % interval is 6.4 times' in report
   lines = (path / 'seed-1' / 'predictions.jsonl').read_text().splitlines()
   first = json.loads(lines[0])
   assert first['where'].endswith('dev.tsv.gz line 1')
@@ -93,6 +99,8 @@ def test_it_is_scored_again_as_it_is(tuned, data, trunk, tmp_path, capsys):
   assert 'accuracy: 0.0000' in capsys.readouterr().out
   with pytest.raises(CheckpointError, match='is no fine-tuned run'):
     finetune.evaluate(trunk)
+  with pytest.raises(CheckpointError, match='one of them, such as .*/seed-0'):
+    ptm_jax.load(path)
 
 
 @pytest.mark.slow
@@ -463,6 +471,7 @@ def test_a_probe_reads_every_depth_and_moves_nothing(
   metrics = results['runs'][1]['metrics']
   depths = [metrics[f'cola/depth_{depth}/accuracy'] for depth in range(3)]
   assert metrics['cola/accuracy'] == depths[2] and len(metrics) == 2 * 4
+  assert results['runs'][1]['seconds'] == results['runs'][0]['seconds'] > 0
   name = results['metric']
   for depth in range(3):
     mean = np.mean([one['metrics'][f'cola/depth_{depth}/{name}']

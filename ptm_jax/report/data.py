@@ -9,9 +9,11 @@ from ptm_jax.config import Experiment
 from ptm_jax.errors import DataError
 from ptm_jax.statistics import estimate
 
-# What every entry of `runs` must have, and what one of a sweep has besides.
-_ENTRY = ('metrics', 'seed', 'flops', 'seconds', 'tokens_seen',
-          'tokens_with_loss', 'num_steps', 'parameters')
+# What every entry of `runs` must have, and what it has besides: one that was
+# pre-trained, one of a sweep.
+_ENTRY = ('metrics', 'seed', 'flops', 'seconds', 'tokens_seen', 'num_steps',
+          'parameters')
+_PRETRAINED = ('tokens_with_loss',)
 _TRIAL = ('trial', 'settings', 'value', 'diverged', 'pruned')
 _json = functools.partial(serialize.read_json, error=DataError)
 
@@ -52,6 +54,8 @@ def read(path):
   groups, curves, settings = {}, {}, {}
   shown = {'attention': {}, 'posterior': {}}
   try:
+    wanted = _ENTRY + {'finetune': (), 'sweep': _PRETRAINED + _TRIAL}.get(
+        results.get('kind'), _PRETRAINED)
     for entry in results['runs']:
       place = _inside(path, entry['workdir'])
       name = entry['name']
@@ -62,8 +66,7 @@ def read(path):
           found[name] = _json(place / f'{kind}.json')
       if name not in settings and (place / 'config.json').exists():
         settings[name] = serialize.read(place / 'config.json', Experiment)
-      for key in (*_ENTRY, *(_TRIAL if results.get('kind') == 'sweep'
-                             else ())):
+      for key in wanted:
         entry[key]
     if not groups:
       raise ValueError('it names no run')

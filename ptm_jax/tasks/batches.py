@@ -15,6 +15,11 @@ def length_of(row):
   return max(1, *(len(tokens) for tokens in row.tokens))
 
 
+def num_tokens(rows):
+  """Tokens of rows together, of all their alternatives."""
+  return sum(len(tokens) for row in rows for tokens in row.tokens)
+
+
 def buckets(lengths, size):
   """Lengths to pad to, ascending: 16, 32, 64 ... and the longest, rounded up
   to 8; where few rows would be in one, they go into the next.

@@ -11,7 +11,8 @@ class Task(zero_shot.ZeroShot):
   """A pair is right if the good sentence scores strictly better.
 
   `accuracy` is the mean over paradigms; `paradigm/NAME` and `field/NAME` are
-  those of one paradigm and, averaged, of a field's paradigms.
+  those of one paradigm and, averaged, of a field's paradigms. A field that is
+  published in two spellings ('syntax/semantics') is one.
   """
 
   kinds = ways.KINDS
@@ -23,7 +24,8 @@ class Task(zero_shot.ZeroShot):
       good, bad, paradigm, field = (
           zero_shot.text_of(row, column, where)
           for column in ('sentence_good', 'sentence_bad', 'UID', 'field'))
-      found.append(zero_shot.Example((good, bad), (paradigm, field), where))
+      found.append(zero_shot.Example(
+          (good, bad), (paradigm, field.replace('/', '_')), where))
     return found
 
   def measure(self, trunk, examples):

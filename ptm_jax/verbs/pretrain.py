@@ -2,7 +2,7 @@
 
 import pathlib
 
-from ptm_jax.errors import ConfigError
+from ptm_jax.errors import CheckpointError, ConfigError
 
 
 class Verb:
@@ -25,8 +25,8 @@ class Verb:
       raise ConfigError('--config holds a comparison: use the verb compare')
     source = pathlib.Path(flags.init_from) if flags.init_from else None
     if source and not (source / 'config.json').is_file():
-      raise ConfigError(f'--init_from={source} is no work directory: it has '
-                        'no config.json')
+      raise CheckpointError(f'--init_from={source} is no work directory: it '
+                            'has no config.json')
     setup_jax.configure()
     from ptm_jax import assemble, budget, compare, processes, report
     assemble.first_error([settings])

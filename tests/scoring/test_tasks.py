@@ -44,10 +44,13 @@ def test_minimal_pairs_are_counted_by_paradigm(tmp_path):
   write(tmp_path / 'a.jsonl', pair('ab', 'abc', 'one'), pair('ab', 'a', 'one'),
         pair('ab', 'cd', 'one'), pair('a', 'abc', 'one'))
   write(tmp_path / 'b.jsonl', pair('a', 'ab', 'two', 'semantics'))
+  write(tmp_path / 'c.jsonl', pair('a', 'ab', 'three', 'syntax_semantics'),
+        pair('ab', 'b', 'four', 'syntax/semantics'))  # two spellings
   task, trunk = find('tasks', 'blimp')(), Told()
   assert task.measure(trunk, task.read(tmp_path)) == {
-      'accuracy': 0.75, 'field/semantics': 1.0, 'field/syntax': 0.5,
-      'paradigm/one': 0.5, 'paradigm/two': 1.0}
+      'accuracy': 0.625, 'field/semantics': 1.0, 'field/syntax': 0.5,
+      'field/syntax_semantics': 0.5, 'paradigm/four': 0.0, 'paradigm/one': 0.5,
+      'paradigm/three': 1.0, 'paradigm/two': 1.0}
   assert trunk.asked[0] == ('ab', '', f'{tmp_path}/a.jsonl line 1')
 
 

@@ -5,6 +5,12 @@ import numpy as np
 from ptm_jax.tasks import base, batches
 
 
+def test_tokens_of_all_alternatives_are_read():
+  tokens = [np.zeros(count, np.int32) for count in (3, 5, 2)]
+  assert batches.num_tokens([base.Row(tuple(tokens[:2]), 0, 0),
+                             base.Row(tuple(tokens[2:]), 0, 1)]) == 10
+
+
 def test_buckets_are_few_and_hold_the_longest():
   lengths = [5] * 60 + [20] * 60 + [40] * 2 + [61]
   # Three rows pay for no program of their own.
