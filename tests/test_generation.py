@@ -1,6 +1,7 @@
 """Writing and filling: the cache is exact, draws follow their law."""
 
 import functools
+import sys
 import types
 
 import jax
@@ -253,3 +254,58 @@ def test_what_cannot_be_done_is_one_line(make, found):
 def test_bad_flags_are_one_line(capsys, arguments, found):
   assert __main__.main(arguments) == 2
   assert found in capsys.readouterr().err
+
+
+class Dictated:
+  """A writer that continues every prompt with the letters of `text`."""
+
+  text, asked = '', []
+
+  def __init__(self, run, sampling):
+    pass
+
+  def write(self, prompts, max_tokens, seed, at_once=8):
+    self.asked.append((prompts, max_tokens, seed, at_once))
+    for token in ids(' '.join(self.text))[:max_tokens]:
+      yield np.full(len(prompts), token, np.int32)
+
+
+@pytest.fixture
+def dictated(monkeypatch):
+  """`generate(text, *flags)` gives what is printed while `text` is written."""
+  run = run_of('autoregressive')
+  monkeypatch.setattr(sys.modules['ptm_jax.load'], 'load', lambda path: run)
+  monkeypatch.setattr('ptm_jax.generation.writing.Writer', Dictated)
+  monkeypatch.setattr(Dictated, 'asked', [])
+
+  def generate(text, *flags):
+    pieces = []
+    monkeypatch.setattr(Dictated, 'text', text)
+    monkeypatch.setattr('builtins.print', lambda text='', end='\n', **_:
+                        pieces.append(text + end))
+    assert __main__.main(['generate', '--checkpoint=x', *flags]) == 0
+    return pieces
+
+  return generate
+
+
+def test_a_text_is_shown_while_it_is_written_and_not_behind_its_stop(dictated):
+  # A 'b' waits for what may be the rest of 'bca'.
+  assert dictated('abbcbcab', '--prompt=c', '--stop=bca') == [
+      'c', 'a', '', 'b', '', 'bc', '', '', '\n']
+  assert dictated('abb', '--prompt=c', '--stop=bc', '--seed=3') == [
+      'c', 'a', '', 'b', 'b\n']  # which did not come
+  assert Dictated.asked[-1] == (['c'], 64, 3, 1)
+  assert dictated('abc', '--prompt=c', '--stop=b', '--num_samples=2') == [
+      'ca\n'] * 2
+
+
+def test_one_prompt_after_the_other(dictated, monkeypatch):
+  typed = iter(['a', 'cc'])
+  def ask(prompt):
+    for text in typed:
+      return text
+    raise EOFError
+  monkeypatch.setattr('builtins.input', ask)
+  assert dictated('bc', '--interactive', '--max_tokens=1') == [
+      'a', 'b', '\n', 'cc', 'b', '\n']

@@ -154,17 +154,15 @@ def _show(run, writer, prompts, flags):
       row.append(token)
     texts = [run.tokenizer.decode(row) for row in ids]
     if len(prompts) == 1:
-      text = _cut(texts[0], flags.stop)
       if len(ids[0]) == 1:
         print(_begin(run, prompts[0]), end='')
-      # The last character may want more of its bytes.
-      ready = text[len(shown):].rstrip('\ufffd')
+      ready = _settled(texts[0], flags.stop)[len(shown):]
       print(ready, end='', flush=True)
       shown += ready
     if flags.stop and all(flags.stop in text for text in texts):
       break
   if len(prompts) == 1:
-    print()
+    print(_cut(run.tokenizer.decode(ids[0]), flags.stop)[len(shown):])
     return
   for prompt, row in zip(prompts, ids, strict=True):
     print(_begin(run, prompt) + _cut(run.tokenizer.decode(row), flags.stop))
@@ -177,3 +175,14 @@ def _begin(run, prompt):
 
 def _cut(text, stop):
   return text.partition(stop)[0] if stop else text
+
+
+def _settled(text, stop):
+  """What of a text no further token can change: its last character may want
+  more of its bytes, and its end may be the beginning of `stop`."""
+  found = _cut(text, stop)
+  if found != text:
+    return found
+  begun = [count for count in range(1, len(stop))
+           if text.endswith(stop[:count])]
+  return text[:len(text) - max(begun, default=0)].rstrip('\ufffd')
