@@ -32,6 +32,7 @@ class Classification(base.FineTuned):
     for one in train if '' in labels else ():
       if not one.label:
         raise DataError(f'{one.where} has no label')
+    _enough(labels, 2, train)
     sort = ('one of the published labels' if self.labels
             else 'a label of the training data')
     return (base.numbered(train, labels, sort),
@@ -91,6 +92,7 @@ class MultiLabel(Classification):
   def settled(self, train, test):
     labels = self.labels or tuple(sorted(
         {name for one in train for name in _names(one.label)}))
+    _enough(labels, 1, train)
     return _marked(train, labels), _marked(test, labels), labels
 
   def target(self, label):
@@ -124,6 +126,13 @@ class MultiLabel(Classification):
     shares = np.mean([one.label for one in train], 0)
     return [name for name, share in zip(labels, shares, strict=True)
             if share > 0.5]
+
+
+def _enough(labels, least, train):
+  if len(labels) < least:
+    raise DataError(f'{train[0].where} and all behind it have '
+                    f'{f"the label {labels[0]!r}" if labels else "no label"}: '
+                    'there is nothing to learn')
 
 
 def _names(label):

@@ -40,6 +40,15 @@ def pair(good, bad, paradigm, field='syntax'):
           'field': field}
 
 
+@pytest.mark.parametrize('name,folder,count', [
+    ('blimp', 'blimp', 50_000), ('lambada', 'lambada', 4869),
+    ('ptb', 'en_ptb', 3761), ('word_similarity', 'word_similarity', 11_901),
+    ('word_analogy', 'word_similarity', 27_544),
+    ('c3_by_score', 'zh_tencentpretrain/datasets/c3', 3816)])
+def test_the_published_files_are_read_whole(name, folder, count, shared_data):
+  assert len(find('tasks', name)().read(shared_data / folder)) == count
+
+
 def test_minimal_pairs_are_counted_by_paradigm(tmp_path):
   write(tmp_path / 'a.jsonl', pair('ab', 'abc', 'one'), pair('ab', 'a', 'one'),
         pair('ab', 'cd', 'one'), pair('a', 'abc', 'one'))

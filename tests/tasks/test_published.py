@@ -29,6 +29,7 @@ REAL = {
     'wnut17': ('ner_wnut17_wikiann/WNUT17', 3394, 1287, 0),
     'chnsenticorp': (f'{ZH}/chnsenticorp', 9600, 1200, 330),
     'book_review': (f'{ZH}/book_review', 20000, 8000, 138),
+    'wikiann': ('ner_wnut17_wikiann/WikiANN/en', 20000, 10000, 226),
     'msra': (f'{ZH}/msra_ner', 2318, 4636, 0),
     'cmrc2018': (f'{ZH}/cmrc2018', 2854, 365, 0),
     'c3': (f'{ZH}/c3', 3462, 354, 0),
@@ -101,6 +102,13 @@ def test_an_own_file_has_its_own_labels(tmp_path):
   write(tmp_path, 'train.tsv', ['label\ttext_a', 'good\ta', '\tb'])
   with pytest.raises(DataError, match='train.tsv line 3 has no label'):
     find('tasks', 'own_classes')().read(tmp_path)
+  write(tmp_path, 'train.tsv', ['label\ttext_a', 'good\ta', 'good\tb'])
+  with pytest.raises(DataError, match="train.tsv line 2 and all behind it have "
+                     "the label 'good': there is nothing to learn"):
+    find('tasks', 'own_classes')().read(tmp_path)
+  write(tmp_path, 'train.tsv', ['label\ttext_a', '\ta', ' \tb'])
+  with pytest.raises(DataError, match='and all behind it have no label'):
+    find('tasks', 'own_marks')().read(tmp_path)
   write(tmp_path, 'train.tsv', ['label\ttext_a', 'good\ta'])
   write(tmp_path, 'test.tsv', ['label\ttext', 'good\tc'])
   with pytest.raises(DataError, match="test.tsv line 2 has no column 'text_a', "
