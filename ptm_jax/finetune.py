@@ -80,8 +80,8 @@ def finetune(checkpoint, settings, path, say=print):
       entries = _trained(run, checkpoint, data, settings, path, watched, say)
     seconds = time.perf_counter() - start
   for one in entries:
-    workdir.write_json(path / one['workdir'] / 'results.json', {
-        'kind': 'finetune', 'task': settings.task, 'runs': [one]})
+    workdir.write_json(path / one['workdir'] / 'results.json', summary(
+        data, settings, [{**one, 'workdir': '.'}], one['seconds']))
   results = summary(data, settings, entries, seconds)
   workdir.write_json(path / 'results.json', results)
   report.build(path)
@@ -222,4 +222,10 @@ def summary(data, settings, entries, seconds):
           ('mean', 'half_width', 'seeds'), estimate(
               [one['metrics'][f'{settings.task}/{name}'] for one in entries])))
                     for name in names},
-      'seconds_total': seconds, 'warnings': data.warnings, 'runs': entries}
+      'seconds_total': seconds, 'warnings': _warnings(len(entries)),
+      'runs': entries}
+
+
+def _warnings(seeds):
+  return ['of two seeds the 95 % interval is 6.4 times what lies between them: '
+          'take three or more'] if seeds == 2 else []

@@ -21,7 +21,6 @@ class Data:
     num_outputs: of the head.
     alternatives: most that a row has.
     facts: counts, for the report.
-    warnings: for the report.
   """
 
   task: Any
@@ -31,7 +30,6 @@ class Data:
   num_outputs: int
   alternatives: int
   facts: dict
-  warnings: list[str]
 
   @property
   def labels(self):
@@ -107,16 +105,7 @@ def prepare(task, examples, run, checkpoint, settings, say):
       task, examples, found['train'], found['test'],
       task.num_outputs(examples.labels),
       max(len(row.tokens) for rows in found.values() for row in rows),
-      facts, _warnings(settings, say))
-
-
-def _warnings(settings, say):
-  if settings.seeds != 2:
-    return []
-  warning = ('of two seeds the 95 % interval is 6.4 times what lies between '
-             'them: take three or more')
-  say(warning)
-  return [warning]
+      facts)
 
 
 def chosen(task, examples, settings, say):

@@ -14,6 +14,7 @@ import ptm_jax
 from ptm_jax import (config, finetune, finetune_config, finetune_layers,
                      finetune_lora, finetune_step)
 from ptm_jax.__main__ import main
+from ptm_jax.convert import card
 from ptm_jax.errors import CheckpointError, ConfigError, DataError, Stopped
 from ptm_jax.finetune_config import Settings
 from ptm_jax.find import find
@@ -61,6 +62,10 @@ def test_it_learns_and_says_how_sure_it_is(tuned, trunk, data):
   assert entry['tokens_seen'] == 6 * sum(
       min(len(letters.encode(*one.texts)), 14) for one in read.train)
   assert 'tokens_with_loss' not in entry  # of a whole text no token has any
+  # A seed has a report of its own.
+  assert main(['report', f'--workdir={path / "seed-1"}']) == 0
+  assert 'cola: matthews 1.000 of one seed, above the 0.000' in (
+      path / 'seed-1' / 'report.md').read_text()
   assert 'of two seeds the 95 % interval is 6.4 times' in report
   lines = (path / 'seed-1' / 'predictions.jsonl').read_text().splitlines()
   first = json.loads(lines[0])
@@ -79,6 +84,17 @@ def test_it_is_a_checkpoint(tuned, trunk):
   jax.tree.map(np.testing.assert_array_equal, run.params['head'],
                before.params['head'])
   assert np.any(states != before.apply(['array data'])[0])
+
+
+def test_its_card_says_what_was_trained(tuned):
+  path, _ = tuned
+  said = card.text(ptm_jax.load(path / 'seed-0'),
+                   types.SimpleNamespace(architecture='Ours'),
+                   path / 'seed-0')
+  assert '# Ours fine-tuned with ptm_jax' in said
+  assert '- Budget: not pre-trained here' in said  # the trunk has no update
+  assert '- Fine-tuned: cola, full, 36 updates of 8 rows' in said
+  assert '- cola/matthews: 1.0000' in said
 
 
 def test_it_is_scored_again_as_it_is(tuned, data, trunk, tmp_path, capsys):

@@ -17,16 +17,21 @@ def text(run, made, source=None):
   """
   settings = run.config
   corpus = name_of(settings.corpus)[1]
+  tuned = run.finetune if run.finetune and 'task' in run.finetune else None
+  step = tuned['trunk_step'] if tuned else run.step
   lines = [
       '---', 'library_name: transformers', '# license: state it here', '---',
-      '', f'# {made.architecture} pre-trained with ptm_jax', '',
+      '', f'# {made.architecture} {"fine-tuned" if tuned else "pre-trained"} '
+      'with ptm_jax', '',
       f'- Objective: {name_of(settings.objective)[1]}',
       f'- Model: {settings.model.depth} layers, width {settings.model.width}, '
       f'{settings.model.num_heads} heads',
-      f'- Budget: {run.step:,} updates of {settings.data.batch_size} x '
-      f'{settings.data.raw_length} tokens' if run.step else
-      '- Budget: not trained here',
-      f'- Data: {corpus}' if run.step else '- Data: not trained here',
+      f'- Budget: {step:,} updates of {settings.data.batch_size} x '
+      f'{settings.data.raw_length} tokens' if step else
+      '- Budget: not pre-trained here',
+      f'- Data: {corpus}' if step else '- Data: not pre-trained here',
+      *([f'- Fine-tuned: {tuned["task"]}, {tuned["way"]}, {run.step:,} updates '
+         f'of {tuned["batch_size"]} rows'] if tuned else []),
       f'- Written by: ptm_jax {__version__}',
       '- Licence: to be stated by whoever publishes it; the licences of the '
       'text bind too', '', '## Scores', '']

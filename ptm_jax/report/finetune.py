@@ -30,7 +30,8 @@ def verdict(data):
   width = one['half_width']
   sentence = (f'{results["task"]}: {name} {one["mean"]:.3f}'
               + ('' if width is None else f' ± {width:.3f}')
-              + f' over {one["seeds"]} seeds')
+              + (f' over {one["seeds"]} seeds' if width is not None else
+                 ' of one seed'))
   if constant is None:
     return True, sentence + '.'
   better = one['mean'] - (width or 0) > constant

@@ -87,4 +87,6 @@ class Verb:
             + (f' ± {width:.4f}' if width is not None else '')
             + (f' (the same answer to all: {results["constant"][name]:.4f})'
                if results['constant'] else ''))
+    for warning in results['warnings']:
+      print(warning)
     print(f'report: {flags.workdir}/report.html')
