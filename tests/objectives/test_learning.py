@@ -35,6 +35,9 @@ RUNS = {
     'capitalisation': roberta(
         'capitalisation', FAST, '--config.tokenizer.lower_case=true',
         '--config.evaluation.num_batches=16'),  # capitals come in heaps
+    # Its trunk follows the law of the noise, which is easier if it is flatter.
+    'electric': ('electra.py:tiny,objective=electric', ROTARY, FAST,
+                 *NEIGHBOURS, '--config.objective.temperature=4'),
     'glove': ('glove.py:tiny',),
     'info_word': roberta('info_word', FAST, updates(600)),
     'masked': ('roberta.py:tiny', ROTARY),
