@@ -30,6 +30,7 @@ class Data:
     curves: `{workdir of a run: lines of its metrics.jsonl}`.
     attention: `{name: attention.json of its first run}`, where there is one.
     posteriors: the same of posterior.json.
+    evaluations: `{workdir of a run: its evaluation.json}`, where there is one.
     settings: `{name: config of its first run}`, where it is readable.
   """
 
@@ -40,6 +41,7 @@ class Data:
   curves: dict
   attention: dict
   posteriors: dict
+  evaluations: dict
   settings: dict
 
 
@@ -51,7 +53,7 @@ def read(path):
   """
   path = pathlib.Path(path)
   results = _json(path / 'results.json')
-  groups, curves, settings = {}, {}, {}
+  groups, curves, settings, evaluations = {}, {}, {}, {}
   shown = {'attention': {}, 'posterior': {}}
   try:
     wanted = _ENTRY + {'finetune': (), 'sweep': _PRETRAINED + _TRIAL}.get(
@@ -61,6 +63,8 @@ def read(path):
       name = entry['name']
       groups.setdefault(name, []).append(entry)
       curves[entry['workdir']] = metrics.read(place)
+      if (place / 'evaluation.json').exists():
+        evaluations[entry['workdir']] = _json(place / 'evaluation.json')
       for kind, found in shown.items():
         if name not in found and (place / f'{kind}.json').exists():
           found[name] = _json(place / f'{kind}.json')
@@ -74,7 +78,7 @@ def read(path):
     raise DataError(f'{path / "results.json"} is damaged: {error!r}; run the '
                     'same command again') from error
   return Data(path, results, _json(path / 'config.json'), groups, curves,
-              shown['attention'], shown['posterior'], settings)
+              shown['attention'], shown['posterior'], evaluations, settings)
 
 
 def _inside(path, relative):

@@ -1,5 +1,6 @@
 """What a report of a fine-tuning shows: scores over seeds, and the data."""
 
+from ptm_jax.report import evaluation
 from ptm_jax.report.data import show, values
 from ptm_jax.report.figures import HUES, drawing
 from ptm_jax.statistics import estimate
@@ -61,6 +62,7 @@ def all_tables(data):
          *(f'seed {one["seed"]}' for one in entries)],
         [[str(depth), show(one), *(f'{value:.3f}' for value in one)]
          for depth, one in enumerate(depths)]))
+  found += evaluation.all_tables(data)
   rows = [[key.replace('_', ' '), _value(value)]
           for key, value in results['data'].items()]
   found.append(('Data', 'In pre-training: the share of test examples that '

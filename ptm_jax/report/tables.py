@@ -2,7 +2,7 @@
 """
 
 from ptm_jax import serialize
-from ptm_jax.report import floors
+from ptm_jax.report import evaluation, floors
 from ptm_jax.report.data import show, tasks, terms, values
 
 
@@ -156,6 +156,7 @@ def all_tables(data):
   if rows:
     found.append(('Questions', 'Accuracy on held-out pairs, asked of the '
                   'frozen trunk; chance is .5 of two answers.', header, rows))
+  found += evaluation.all_tables(data)
   found.append(('Four clocks', 'Spent by a run, on average over seeds.',
                 *clocks(data)))
   header, rows = settings(data)

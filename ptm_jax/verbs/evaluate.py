@@ -65,3 +65,6 @@ class Verb:
         run, flags.checkpoint, tasks, flags.scorer, flags.max_examples, output)
     print('\n'.join(evaluation.table(results)))
     print(f'results: {output}')
+    if not flags.output and (output.parent / 'results.json').exists():
+      print('in its report: python -m ptm_jax report '
+            f'--workdir={flags.checkpoint}')

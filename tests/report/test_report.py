@@ -32,6 +32,28 @@ def test_a_whole_comparison(tmp_path):
   assert ' ± ' in markdown
 
 
+def test_scores_without_training_name_their_scorer(tmp_path):
+  fabricated.write(tmp_path)
+  assert 'Without training' not in build(tmp_path)[1]
+  for name, scorer, says in (
+      ('masked', 'pseudo_likelihood', 'pseudo-log-likelihood'),
+      ('autoregressive', None, None)):
+    (tmp_path / 'runs' / name / 'seed-1' / 'evaluation.json').write_text(
+        json.dumps({'tasks': {'blimp': {
+            'scorer': scorer, 'says': says, 'examples': 1000, 'metrics': {
+                'accuracy': .625, 'paradigm/one': .5}}}}))
+  page, markdown = build(tmp_path)
+  assert ('| masked, seed 1 | blimp | accuracy | 0.6250 | pseudo_likelihood: '
+          'pseudo-log-likelihood | 1,000 |') in markdown
+  assert '| autoregressive, seed 1 | blimp | accuracy | 0.6250 | vectors |' in (
+      markdown)
+  assert 'Without training' in page and 'paradigm/one' not in page
+  (tmp_path / 'runs' / 'masked' / 'seed-1' / 'evaluation.json').write_text(
+      '{"tasks": {"blimp": 3}}')
+  with pytest.raises(DataError, match='make no report'):
+    build(tmp_path)
+
+
 def test_the_page_is_self_contained(tmp_path):
   fabricated.write(tmp_path, names=('masked',))
   page, _ = build(tmp_path)
