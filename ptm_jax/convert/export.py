@@ -16,9 +16,13 @@ from ptm_jax.data.published import Published
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.objectives import masked
+from ptm_jax.objectives.reading import bound_to_read
 from ptm_jax.tasks import span_answer
 
 _NEAREST = 3  # families that a refusal speaks of
+# Names in an encoder-decoder's trunk, and those of an encoder's own.
+_ALONE = {'encoder': 'stack', 'encoder_inputs': 'inputs',
+          'encoder_bias': 'relative_bias'}
 
 
 @dataclasses.dataclass
@@ -105,6 +109,37 @@ def kind_of(run):
   return 'span' if issubclass(task, span_answer.SpanAnswer) else 'token'
 
 
+def encoder_of(run):
+  """The encoder of a run's encoder-decoder alone, with what a task asks of its
+  states.
+
+  Raises:
+    ConfigError: the run has none, or its task reads the decoder.
+  """
+  model = run.objective.model
+  if model.form != 'encoder_decoder':
+    raise ConfigError('--network=encoder is of a run of an encoder-decoder, '
+                      f'and this one is a {model.form}')
+  if kind_of(run) and folders.decodes(run.finetune):
+    raise ConfigError('--network=encoder would leave the decoder behind, whose '
+                      'states its task reads')
+  settings = dataclasses.replace(run.config, model=dataclasses.replace(
+      model, form='encoder', depth=model.depth // 2))
+  params = {name: one for name, one in run.params.items() if name == 'task'}
+  params['trunk'] = {_ALONE.get(name, name): one for name, one in (
+      run.params['trunk'].items()) if not name.startswith('decoder')}
+  return dataclasses.replace(
+      run, config=settings, params=params, objective=bound_to_read(
+          settings, run.objective.vocabulary))
+
+
+def reads_encoder(run):
+  """Whether a run's task asks of each state of an encoder-decoder's encoder,
+  so that its published form has no decoder."""
+  return (run.objective.model.form == 'encoder_decoder'
+          and kind_of(run) == 'token' and not folders.decodes(run.finetune))
+
+
 def generator_of(run):
   """The generator of a run of replaced-token detection, as a run of masked LM.
 
@@ -150,8 +185,8 @@ def _plan(run, family, bare, origin):
       family.optional.values()) & set(names.values()):
     wanted.append(folders.EXTRA)
     names.update(family.optional)
-  unscanned = run.config.objective.bind(
-      plain, objective.vocabulary, objective.raw_length)
+  unscanned = bound_to_read(
+      dataclasses.replace(run.config, model=plain), objective.vocabulary)
   leaves = mapping.leaves_of(folders.networks_of(
       unscanned, folders.task_of(run.finetune)), wanted)
   if missing := [leaf.path for leaf in leaves if leaf.path not in flat]:

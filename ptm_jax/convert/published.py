@@ -17,6 +17,7 @@ from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.models.heads import POOLED
+from ptm_jax.objectives.reading import bound_to_read
 
 _CONFIG = 'config.json'
 # A text's tokens where positions have no table that bounds them.
@@ -126,9 +127,7 @@ def open_folder(folder):
   model.param_dtype = 'bfloat16' if kinds == {'bfloat16'} else 'float32'
   settings = _experiment(family.architectures[architecture], model)
   tokenizer = read_tokenizer(folder, values)
-  objective = settings.objective.bind(
-      settings.model, vocabulary(tokenizer, values),
-      settings.data.raw_length)
+  objective = bound_to_read(settings, vocabulary(tokenizer, values))
   finetune = _finetune(family, architecture, values, source, names)
   entries, left = _entries(family, architecture, objective, names, finetune)
   _merge_aliases(family.architectures[architecture], entries, names, source,

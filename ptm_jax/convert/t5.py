@@ -2,17 +2,21 @@
 
 Reference: Raffel et al. 2020, arXiv:1910.10683; `T5Model` of transformers. In
 v1.0 the head is the table of tokens and reads scaled states, in v1.1 it is a
-table of its own.
+table of its own. Its encoder is published alone too.
 """
 
+import dataclasses
+
 from ptm_jax.convert import encoder_decoders
+from ptm_jax.convert.architecture import TASKS, Architecture
 from ptm_jax.convert.family import BaseFamily, Field
 from ptm_jax.objectives import sequence_to_sequence, span_corruption
 
 
-def _stack(side, cross):
-  """The names of one stack."""
-  ours, theirs = f'trunk/{side}/layer_{{}}/', f'{side}.block.{{}}.layer.'
+def _stack(side, stack, bias, cross=False):
+  """The names of one stack, published as a `side`, here `stack` with a
+  `bias`."""
+  ours, theirs = f'trunk/{stack}/layer_{{}}/', f'{side}.block.{{}}.layer.'
   attentions = {'attention': '0.SelfAttention'}
   if cross:
     attentions['cross_attention'] = '1.EncDecAttention'
@@ -26,33 +30,42 @@ def _stack(side, cross):
       f'{ours}mlp/up': f'{theirs}{last}.DenseReluDense.wi_0',
       f'{ours}mlp/value': f'{theirs}{last}.DenseReluDense.wi_1',
       f'{ours}mlp/down': f'{theirs}{last}.DenseReluDense.wo',
-      f'trunk/{side}/final_norm': f'{side}.final_layer_norm',
-      f'trunk/{side}_bias': f'{side}.block.0.layer.0.SelfAttention.'
-                            'relative_attention_bias',
+      f'trunk/{stack}/final_norm': f'{side}.final_layer_norm',
+      f'trunk/{bias}': f'{side}.block.0.layer.0.SelfAttention.'
+                       'relative_attention_bias',
   }
 
 
+_ALONE = 'encoder'  # the form of one without a decoder
 _NAMES = {'trunk/token_embedding': 'shared',
-          **_stack('encoder', False), **_stack('decoder', True)}
+          **_stack('encoder', 'encoder', 'encoder_bias'),
+          **_stack('decoder', 'decoder', 'decoder_bias', cross=True),
+          **_stack('encoder', 'stack', 'relative_bias')}
 _TABLES = ['encoder.embed_tokens.weight', 'decoder.embed_tokens.weight']
 _SHARED, _PREFIX = 'shared.weight', 'transformer.'
+_PREFIXED = {ours: _PREFIX + theirs for ours, theirs in _NAMES.items()}
 
 
-def _architectures(name):
+def classes(name):
+  """The architectures of a family, as whose classes' names begin."""
+  objective, table = span_corruption.Objective, _TABLES[0]
   return {
       f'{name}ForConditionalGeneration': encoder_decoders.rewriter(
-          span_corruption.Objective, sequence_to_sequence.Rewriting, _TABLES,
-          _SHARED),
+          objective, sequence_to_sequence.Rewriting, _TABLES, _SHARED),
       **encoder_decoders.readers(
-          name, span_corruption.Objective, _TABLES, _SHARED,
-          {ours: _PREFIX + theirs for ours, theirs in _NAMES.items()},
-          _PREFIX)}
+          name, objective, _TABLES, _SHARED, _PREFIXED, _PREFIX),
+      f'{name}For{TASKS["token"]}': Architecture(
+          objective, names={**_PREFIXED, 'task/head': 'classifier'},
+          aliases={_PREFIX + table: _PREFIX + _SHARED}, form=_ALONE,
+          task='token'),
+      f'{name}EncoderModel': Architecture(
+          objective, aliases={table: _SHARED}, form=_ALONE)}
 
 
 class Family(BaseFamily):
   """T5: an encoder-decoder with a relative bias and RMS norms."""
 
-  model_types = ('t5', 'mt5')
+  model_types = ('t5',)
   fields = (
       Field('d_model', 'width', 512),
       Field('num_layers', 'depth', 6, factor=2),
@@ -71,13 +84,12 @@ class Family(BaseFamily):
   fixed = dict(norm='rms', positions='t5', use_bias=False,
                scale_attention=False)
   constants = {'relative_attention_num_buckets': 32,
-               'relative_attention_max_distance': 128,
-               'is_encoder_decoder': True}
+               'relative_attention_max_distance': 128}
   handled = ('decoder_start',)
   ignored = (r'^(transformer\.)?decoder\.block\.0\.layer\.1\.EncDecAttention\.'
              r'relative_attention_bias\.weight$')  # of the first releases
   names = _NAMES
-  architectures = _architectures('T5') | _architectures('MT5')
+  architectures = classes('T5')
 
   @classmethod
   def all_names(cls, architecture, model):
@@ -93,6 +105,8 @@ class Family(BaseFamily):
     # tells v1.1 by `scale_decoder_outputs`.
     values = {'scale_decoder_outputs': values.get('tie_word_embeddings', True),
               **values}
+    if cls._is_alone(values):
+      values.pop('num_decoder_layers', None)
     own = tensors.get('lm_head.weight')
     if own and (not values['scale_decoder_outputs']
                 or not values.get('tie_word_embeddings', True)):
@@ -100,9 +114,30 @@ class Family(BaseFamily):
     return values
 
   @classmethod
+  def _is_alone(cls, values):
+    return cls.architectures[cls.named(values)].form == _ALONE
+
+  @classmethod
   def read_more(cls, values, model):
-    encoder_decoders.read_start(values, model, 'pad')
+    if not cls._is_alone(values):
+      encoder_decoders.read_start(values, model, 'pad')
+
+  @classmethod
+  def to_model(cls, values):
+    model = super().to_model(values)
+    if cls._is_alone(values):  # `fields` speak of two stacks
+      model = dataclasses.replace(model, depth=model.depth // 2)
+    return model
+
+  @classmethod
+  def from_model(cls, model, vocabulary, rows, architecture):
+    if model.form == _ALONE:
+      model = dataclasses.replace(model, depth=2 * model.depth)
+    return super().from_model(model, vocabulary, rows, architecture)
 
   @classmethod
   def write_more(cls, model, vocabulary):
-    return encoder_decoders.start(model, vocabulary)
+    if model.form == _ALONE:
+      return {'is_encoder_decoder': False}
+    return {'is_encoder_decoder': True,
+            **encoder_decoders.start(model, vocabulary)}

@@ -36,6 +36,8 @@ class BaseObjective(reading.Reader, ideal.Bounded, config.Component):
 
   Class attributes that an objective sets:
     forms: the attention forms it fits, the default one first.
+    reads: forms that it reads text with besides, and does not train.
+    trains: False of one that is `reading.bound_to_read`.
     likelihood: name of the term whose summed nll is the negative
       log-likelihood of the raw text (bits per byte follow), or None.
     partner: the kind of a second window that it reads (`data.windows`), or
@@ -62,6 +64,8 @@ class BaseObjective(reading.Reader, ideal.Bounded, config.Component):
   """
 
   forms: ClassVar[tuple[str, ...]] = ()
+  reads: ClassVar[tuple[str, ...]] = ()
+  trains: ClassVar[bool] = True
   likelihood: ClassVar[str | None] = None
   partner: ClassVar[str | None] = None
   needs_sentences: ClassVar[bool] = False
@@ -194,7 +198,8 @@ class BaseObjective(reading.Reader, ideal.Bounded, config.Component):
     bound = copy.copy(self)
     bound.model = dataclasses.replace(
         model, form=self.forms[0] if model.form == 'auto' else model.form)
-    if bound.model.form not in self.forms:
+    if bound.model.form not in self.forms and (
+        self.trains or bound.model.form not in self.reads):
       raise ConfigError(
           f'{name_of(self)[1]} does not fit model.form='
           f'{model.form}: it fits {", ".join(self.forms)}')

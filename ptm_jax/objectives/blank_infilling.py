@@ -55,6 +55,7 @@ class Objective(sequence_to_sequence.Rewriting):
   shortest: float = 0.5
 
   forms = ('prefix',)
+  reads = ()
   second_positions = True
   traced = ('rate', 'mean_span', 'shortest')
 

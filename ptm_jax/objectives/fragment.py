@@ -117,8 +117,8 @@ class Objective(sequence_to_sequence.Rewriting):
         places)}
 
   def ways(self):
-    (way,) = super().ways().values()
-    return {'target': way._replace(example=self._asked)}
+    return {name: way._replace(example=self._asked)
+            for name, way in super().ways().items()}
 
   def _asked(self, window, rank, factor):
     del factor

@@ -184,6 +184,22 @@ class Reader:
     return module.apply(variables, stack, keys, **options)
 
 
+def bound_to_read(settings, vocabulary):
+  """The bound objective of a trunk that is there already, which it may lack
+  what it would need to train.
+
+  Args:
+    settings: `config.Experiment`.
+    vocabulary: `data.vocabulary.Vocabulary`.
+
+  Raises:
+    ConfigError: as of `base.BaseObjective.bind`.
+  """
+  objective = copy.copy(settings.objective)
+  objective.trains = False
+  return objective.bind(settings.model, vocabulary, settings.data.raw_length)
+
+
 def _named(prefix, stack):
   return {f'{prefix}{name}': value for name, value in stack.items()}
 

@@ -19,11 +19,14 @@ from ptm_jax.objectives import arrange, base, noise, ways
 class Rewriting(base.BaseObjective):
   """Reads one sequence and writes another, every token of which carries loss.
 
+  An encoder alone reads as that of an encoder-decoder does.
+
   A subclass gives `sizes['encoder']` and `sizes['decoder']`, and `noise`, by
   `example`.
   """
 
   forms = ('encoder_decoder', 'prefix')
+  reads = ('encoder',)
   writes_end = True
 
   def lengths(self):
@@ -56,7 +59,7 @@ class Rewriting(base.BaseObjective):
     return {'seq2seq': visibility(batch)}
 
   def ways(self):
-    return ways_of(self)
+    return {} if self.model.form in self.reads else ways_of(self)
 
   def continuation(self, tokens, segment_ids, hidden):
     """How the end of a text is asked for, as `continuation`."""
@@ -176,6 +179,8 @@ def empty(model, encoder, decoder):
   if model.form == 'prefix':
     return dict(base.empty_stack(encoder + decoder),
                 prefix_length=jnp.full((1,), encoder, jnp.int32))
+  if model.form == 'encoder':
+    return base.empty_stack(encoder)
   return {**base.empty_stack(encoder, 'encoder_'),
           **base.empty_stack(decoder, 'decoder_')}
 

@@ -56,8 +56,9 @@ class Objective(sequence_to_sequence.Rewriting):
 
   def bind(self, model, vocabulary, raw_length, sizes=None):
     bound = super().bind(model, vocabulary, raw_length, sizes)
-    check_sentinels(bound.sizes['spans'], vocabulary.num_sentinels, raw_length,
-                    'objective.mean_noise_span_length')
+    if self.trains:
+      check_sentinels(bound.sizes['spans'], vocabulary.num_sentinels,
+                      raw_length, 'objective.mean_noise_span_length')
     return bound
 
   def noise(self, key, arranged):

@@ -16,7 +16,8 @@ class Verb:
       'family': ('', 'published family to write; without it the one it came '
                      'from, or the first that fits'),
       'network': ('trunk', "which to write of a run: 'trunk' with its heads, "
-                           "or ELECTRA's 'generator'"),
+                           "ELECTRA's 'generator', or the 'encoder' alone of "
+                           'an encoder-decoder'),
       'sentence_transformers': (False, 'write the encoder without heads, as '
                                        'sentence-transformers reads it, with '
                                        'the mean of the states, or as it was '
@@ -31,9 +32,9 @@ class Verb:
     for name in 'source', 'target':
       if not getattr(flags, name):
         raise ConfigError(f'--{name} is missing: name a folder')
-    if flags.network not in ('trunk', 'generator'):
-      raise ConfigError(f'--network={flags.network} is neither trunk nor '
-                        'generator')
+    if flags.network not in ('trunk', 'generator', 'encoder'):
+      raise ConfigError(f'--network={flags.network} is none of trunk, '
+                        'generator and encoder')
     from ptm_jax import setup_jax
     setup_jax.configure()
     from ptm_jax.convert import export, folder, importing, pooled, published
@@ -51,6 +52,9 @@ class Verb:
       run = load(flags.source)
       if flags.network == 'generator':
         run = export.generator_of(run)
+      elif flags.network == 'encoder' or export.reads_encoder(run):
+        print('without the decoder, of which no state is asked for')
+        run = export.encoder_of(run)
       form = run.objective.model.form
       if flags.sentence_transformers and form != 'encoder':
         raise ConfigError('--sentence_transformers is for encoders, and '

@@ -131,6 +131,18 @@ CASES = {
     't5_span': ('T5ForQuestionAnswering', 'T5Config', dict(
         _T5, decoder_start_token_id=0)),
     't5_bare': ('T5Model', 'T5Config', _T5),
+    't5_token': ('T5ForTokenClassification', 'T5Config', dict(
+        _T5, num_labels=5)),
+    't5_v11_token': ('T5ForTokenClassification', 'T5Config', dict(
+        _T5, feed_forward_proj='gated-gelu', tie_word_embeddings=False)),
+    't5_encoder': ('T5EncoderModel', 'T5Config', _T5),
+    't5_v11_encoder': ('T5EncoderModel', 'T5Config', dict(
+        _T5, feed_forward_proj='gated-gelu', num_decoder_layers=1,
+        tie_word_embeddings=False)),
+    'mt5': ('MT5ForConditionalGeneration', 'MT5Config', _T5),
+    'mt5_untied': ('MT5ForConditionalGeneration', 'MT5Config', _T5),
+    'mt5_token': ('MT5ForTokenClassification', 'MT5Config', _T5),
+    'mt5_encoder': ('MT5EncoderModel', 'MT5Config', _T5),
     't5': ('T5ForConditionalGeneration', 'T5Config', _T5),
     't5_v11': ('T5ForConditionalGeneration', 'T5Config', dict(
         _T5, feed_forward_proj='gated-gelu', tie_word_embeddings=False)),
@@ -151,7 +163,8 @@ COMMITTED = (
     'gpt2', 'gpt2_sequence', 'bert_pretraining', 'roberta', 'electra',
     'albert', 'mpnet', 'deberta_sequence', 'deberta_not_legacy',
     'deberta_convolution', 'xlnet', 'xlnet_sequence', 'llama', 'gpt_neo',
-    'bert_sequence', 't5', 't5_v11', 't5_sequence', 'bart', 'bart_sequence',
+    'bert_sequence', 't5', 't5_v11', 't5_sequence', 't5_token', 'bart',
+    'bart_sequence',
     'pegasus')
 
 
@@ -168,7 +181,8 @@ def publish(name, folder, dtype='float32'):
   torch.manual_seed(len(name))
   made = getattr(transformers, cls)(getattr(transformers, settings)(
       **values)).eval()
-  if name == 't5_v11':  # which transformers ties at first, whatever it is told
+  if name in ('t5_v11', 'mt5_untied'):
+    # transformers ties these at first, whatever it is told.
     made.lm_head.weight = torch.nn.Parameter(torch.zeros_like(
         made.shared.weight))
   with torch.no_grad():

@@ -21,8 +21,10 @@ from ptm_jax.convert import (encoder_decoders, export, family, folder,
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import CheckpointError, ConfigError
+from ptm_jax.finetune_step import windows_of
 from ptm_jax.load import Loaded, load
 from ptm_jax.objectives import autoregressive, masked, replaced_token
+from ptm_jax.objectives.reading import bound_to_read
 from tests import small_runs
 from tests.convert import cases
 
@@ -428,6 +430,86 @@ def test_an_encoder_decoder_is_published_with_its_decoder_read(
     return
   with pytest.raises(ConfigError, match=f'fine-tuned with --pooling={said}'):
     export.plan(run, 'bart')
+
+
+def drawn(run):
+  """The same run with random parameters."""
+  rng = np.random.default_rng(0)
+  return dataclasses.replace(run, params=jax.tree.map(
+      lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), run.params))
+
+
+def test_the_encoder_of_an_encoder_decoder_goes_out_alone(tmp_path):
+  whole = drawn(experiment('t5'))
+  run = export.encoder_of(whole)
+  made = export.plan(run)
+  assert made.architecture == 'T5EncoderModel' and not made.left
+  assert made.values['num_layers'] == whole.objective.model.depth // 2
+  assert made.values['is_encoder_decoder'] is False
+  export.write(run, made, tmp_path / 'out')
+  assert not any('decoder' in name or 'lm_head' in name
+                 for name in tensors.Tensors(tmp_path / 'out').shapes)
+  again = load(tmp_path / 'out')
+  tokens = np.array([[20, 30, 40, 50], [60, 70, 0, 0]], np.int32)
+  windows = windows_of(tokens, tokens > 0)
+  for expected, found in zip(whole.objective.features(whole.params, windows),
+                             again.objective.features(again.params, windows),
+                             strict=True):
+    np.testing.assert_array_equal(expected, found)
+
+
+def test_a_masked_lm_of_t5s_shape_goes_out_as_t5s_encoder(tmp_path):
+  fields = {name: value for name, value in vars(
+      experiment('t5').objective.model).items() if name != 'form'}
+  model = config.Model(**fields)
+  settings = config.Experiment(masked.Objective(), text.Corpus(), model,
+                               data=config.Data(raw_length=12))
+  bound_ = settings.objective.bind(model, Vocabulary(120), 12)
+  run = drawn(Loaded(settings, None, bound_, meta.unbox(jax.eval_shape(
+      bound_.init, jax.random.key(0))), 7))
+  made = export.plan(run)
+  assert (made.architecture, made.left) == ('T5EncoderModel', ['head'])
+  export.write(run, made, tmp_path / 'out')
+  again = load(tmp_path / 'out')
+  assert again.objective.model.depth == model.depth
+  for path, one in mapping.flatten({'trunk': run.params['trunk']}).items():
+    np.testing.assert_array_equal(mapping.flatten(again.params)[path], one)
+
+
+def test_no_mt5_reads_scaled_states():
+  with pytest.raises(ConfigError, match='no model.scale_head=True, only False'):
+    export.plan(experiment('t5'), 't5_multilingual')
+
+
+def test_what_reads_an_encoder_alone_does_not_train_it():
+  settings = experiment('t5').config
+  settings.model.form = 'encoder'
+  assert bound_to_read(settings, Vocabulary(120)).ways() == {}
+  with pytest.raises(ConfigError, match='does not fit model.form=encoder'):
+    settings.objective.bind(settings.model, Vocabulary(120), 64)
+
+
+@pytest.mark.parametrize('name, facts, message', [
+    ('gpt2', None, 'this one is a decoder'),
+    ('bart_sequence', 'its own', 'whose states its task reads')])
+def test_no_encoder_goes_out_alone_where_none_answers(name, facts, message):
+  run = load(cases.FIXTURES / name)
+  assert bool(run.finetune) == bool(facts)
+  with pytest.raises(ConfigError, match=message):
+    export.encoder_of(run)
+
+
+def test_a_classifier_of_tokens_reads_the_encoder_alone():
+  run = load(cases.FIXTURES / 't5')
+  head = {'kernel': np.ones((16, 3)), 'bias': np.ones(3)}
+  run = dataclasses.replace(run, params={**run.params, 'task': {'head': head}},
+                            finetune={'kind': 'token', 'parameters': {
+                                'head': {'kernel': [16, 3], 'bias': [3]}}})
+  assert export.reads_encoder(run)
+  assert export.plan(export.encoder_of(run)).architecture == (
+      'T5ForTokenClassification')
+  run.finetune['pooling'] = 'decoder'
+  assert not export.reads_encoder(run)
 
 
 @pytest.mark.parametrize('values, role', [

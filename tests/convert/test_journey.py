@@ -144,6 +144,12 @@ PUBLISHED = {
                     encoder_attention_heads=2, decoder_attention_heads=2,
                     encoder_ffn_dim=64, decoder_ffn_dim=64,
                     max_position_embeddings=64)),
+    **{kind: ('BartTokenizer', ['<s>', '<pad>', '</s>', '<unk>', '<mask>'],
+              kind, 'T5Config', dict(d_model=32, d_kv=16, d_ff=64,
+                                     num_layers=1, num_heads=2, pad_token_id=1,
+                                     eos_token_id=2,
+                                     decoder_start_token_id=1))
+       for kind in ('T5EncoderModel', 'T5ForConditionalGeneration')},
 }
 
 
@@ -164,7 +170,7 @@ def publish(folder, tokens, special, model, settings, values):
 
 @pytest.mark.peers
 @pytest.mark.slow
-@pytest.mark.parametrize('pooling', PUBLISHED)
+@pytest.mark.parametrize('pooling', ['last', 'decoder'])
 def test_a_published_decoder_predicts_pairs_the_same(pooling, tmp_path):
   import torch
   import transformers
@@ -194,3 +200,59 @@ def test_a_published_decoder_predicts_pairs_the_same(pooling, tmp_path):
       seed / 'predictions.jsonl').read_text().splitlines()]
   assert [peer.config.id2label[int(one)] for one in scores.argmax(1)] == here
   assert len(set(here)) == 2
+
+
+def write_tags(path, count, seed):
+  """Every word of the first half of all is a name."""
+  draw = random.Random(seed)
+  words = small_runs.WORDS
+  path.write_text('\n'.join(
+      line for _ in range(count) for line in [*(
+          f'{word}\t{"B-x" if word in words[:len(words) // 2] else "O"}'
+          for word in draw.choices(words, k=draw.randint(2, 9))), '']))
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['T5EncoderModel',
+                                  'T5ForConditionalGeneration'])
+def test_an_encoder_of_t5_labels_tokens_the_same(kind, tmp_path):
+  """Published alone, or with a decoder that is left behind."""
+  import torch
+  import transformers
+  publish(tmp_path / 'published', *PUBLISHED[kind])
+  write_tags(tmp_path / 'wnut17train.conll', 96, 0)
+  write_tags(tmp_path / 'emerging.test.annotated', 24, 1)
+  run('finetune', f'--checkpoint={tmp_path / "published"}',
+      '--task=wnut17', f'--data_dir={tmp_path}', '--seeds=1', '--epochs=4',
+      '--batch_size=16', '--learning_rate=3e-3', '--max_length=48',
+      f'--workdir={tmp_path / "tuned"}')
+  seed = tmp_path / 'tuned' / 'seed-0'
+  printed = run('convert', f'--source={seed}', f'--target={tmp_path / "out"}',
+                '--check')
+  assert float(printed.rsplit(':', 1)[1]) < 2e-5
+  assert ('without the decoder' in printed) == (kind != 'T5EncoderModel')
+
+  peer = transformers.AutoModelForTokenClassification.from_pretrained(
+      tmp_path / 'out').eval()
+  tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / 'out')
+  texts = [[line.split('\t')[0] for line in text.split('\n')] for text in (
+      tmp_path / 'emerging.test.annotated').read_text().strip().split('\n\n')]
+  rows = tokenizer([' '.join(words) for words in texts], padding=True,
+                   return_tensors='pt', return_offsets_mapping=True)
+  offsets = rows.pop('offset_mapping').tolist()
+  with torch.no_grad():
+    best = peer(**rows).logits.argmax(-1).tolist()
+  here = [json.loads(line)['prediction'] for line in (
+      seed / 'predictions.jsonl').read_text().splitlines()]
+  there = []
+  for words, tokens, row in zip(texts, offsets, best, strict=True):
+    # A blank is the next word's.
+    ends, firsts = np.cumsum([len(word) + 1 for word in words]) - 1, {}
+    for place, (start, end) in enumerate(tokens):
+      if end > start:
+        firsts.setdefault(int(np.sum(ends <= end - 1)), place)
+    there.append([peer.config.id2label[row[firsts[number]]]
+                  for number in range(len(words))])
+  assert there == here
+  assert {one for tags in here for one in tags} == {'B-x', 'O'}
