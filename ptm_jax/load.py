@@ -18,7 +18,6 @@ from ptm_jax.checkpoint import Checkpoints
 from ptm_jax.convert import folder, pooled, published, tensors
 from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
-from ptm_jax.objectives.reading import bound_to_read
 from ptm_jax.step import make_hparams, make_init
 
 
@@ -128,13 +127,14 @@ def load(path, step=None):
   if tensors.found(path):
     tokenizer = (Tokenizer.load(path / 'tokenizer')
                  if (path / 'tokenizer').exists() else None)
-    objective = bound_to_read(settings, published.vocabulary(
-        tokenizer, origin.get('config', {})))
+    objective = published.bound_objective(settings, published.vocabulary(
+        tokenizer, origin.get('config', {})), origin.get('generation', {}))
     return Loaded(settings, tokenizer, objective,
                   folder.read_params(path, objective, facts), 0, facts,
                   origin)
   tokenizer = Tokenizer.load(path / 'tokenizer')
-  objective = bound_to_read(settings, tokenizer.vocabulary)
+  objective = published.bound_objective(
+      settings, tokenizer.vocabulary, origin.get('generation', {}))
   hparams = make_hparams(objective, settings.optimizer)
   params = jax.eval_shape(
       make_init(objective, settings.optimizer, settings.num_steps),

@@ -54,7 +54,7 @@ def scores(run, params, hidden, real=None):
     float32 `[batch, length, scores]`; `[batch, scores]` of a text's class.
   """
   objective = run.objective
-  if 'task' in params:
+  if params.get('task'):  # a head of its own
     return heads.TaskHead(objective.model, *task_of(run.finetune)).apply(
         {'params': params['task']}, hidden, real)
   if hasattr(objective, '_judge'):
@@ -86,7 +86,7 @@ def difference(run, folder):
       0, vocabulary.num_text, (1, min(
           _LENGTH, run.objective.model.max_length)))))
   form, more = run.objective.model.form, {}
-  if 'task' in run.params and form == 'encoder_decoder':
+  if run.params.get('task') and form == 'encoder_decoder':
     # Classifiers look for its end, and shift it right themselves.
     ids[:, -1] = vocabulary.eos_id
     more['decoder_inputs'] = np.roll(ids, 1, 1)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ptm_jax import find, progress
-from ptm_jax.convert import (card, mapping, pooled, published, strips, tensors,
-                             tokenizer_files)
+from ptm_jax.convert import (card, generation_file, mapping, pooled, published,
+                             strips, tensors, tokenizer_files)
 from ptm_jax.convert import folder as folders
 from ptm_jax.data.published import Published
 from ptm_jax.data.tokenizer import Tokenizer
@@ -36,6 +36,7 @@ class Plan:
     entries: list of `mapping.Entry`.
     params: `{path: array}` of the leaves.
     left: names of networks that have no published form.
+    generation: what it said of how it writes where it came from, or {}.
   """
 
   family: type
@@ -44,6 +45,13 @@ class Plan:
   entries: list
   params: dict
   left: list
+  generation: dict = dataclasses.field(default_factory=dict)
+
+  @property
+  def writes(self):
+    """Whether it is a language model that writes from left to right."""
+    chosen = self.family.architectures[self.architecture]
+    return bool(chosen.kinds) and chosen.form in ('decoder', 'encoder_decoder')
 
 
 def plan(run, family='', origin=None, bare=False):
@@ -210,8 +218,10 @@ def _plan(run, family, bare, origin):
           label: int(number) for number, label in labels.items()})
   if origin.get('model_type') in family.model_types:
     values['model_type'] = origin['model_type']
-  left = sorted(set(run.params) - set(wanted))
-  return Plan(family, architecture, values, entries, flat, left)
+  left = sorted(name for name, one in run.params.items()
+                if one and name not in wanted)
+  return Plan(family, architecture, values, entries, flat, left,
+              origin.get('generation', {}))
 
 
 def write(run, made, target, say=print, source=None, encoder=None):
@@ -238,6 +248,11 @@ def write(run, made, target, say=print, source=None, encoder=None):
       _verify(made, tensors.Tensors(folder))
     (folder / 'config.json').write_text(
         json.dumps(made.values, indent=2) + '\n')
+    if made.writes:
+      generation_file.write(
+          folder, run.objective, made.generation, {
+              name: value for name, value in made.values.items()
+              if name.endswith('_token_id')})
     _write_tokenizer(run, made, folder)
     if encoder:
       pooled.write(folder, run.config.model, encoder)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_jax import config, find, serialize
 from ptm_jax.convert import folder as folders
-from ptm_jax.convert import (mapping, pooled, strips, tensors,
+from ptm_jax.convert import (generation_file, mapping, pooled, strips, tensors,
                              tokenizer_files)
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
@@ -42,6 +42,7 @@ class Published:
     left: names of tensors that have no place here.
     finetune: what a task's head is, as `Loaded` has it, or None.
     encoder: `pooled.Pooled`, or None.
+    generation: what its `generation_config.json` says.
   """
 
   folder: pathlib.Path
@@ -57,13 +58,15 @@ class Published:
   left: list
   finetune: dict | None = None
   encoder: pooled.Pooled | None = None
+  generation: dict = dataclasses.field(default_factory=dict)
 
   def noted(self):
     """What is kept of it beside our settings, JSON values; see `origin`."""
     return {'model_type': self.values['model_type'],
             'architecture': self.architecture, 'config': self.values,
             **({'pooled': dataclasses.asdict(self.encoder)}
-               if self.encoder else {})}
+               if self.encoder else {}),
+            **({'generation': self.generation} if self.generation else {})}
 
   def read(self, entry):
     """The published array of an entry, in the type that is kept here."""
@@ -127,7 +130,9 @@ def open_folder(folder):
   model.param_dtype = 'bfloat16' if kinds == {'bfloat16'} else 'float32'
   settings = _experiment(family.architectures[architecture], model)
   tokenizer = read_tokenizer(folder, values)
-  objective = bound_to_read(settings, vocabulary(tokenizer, values))
+  generation = generation_file.read(folder)
+  objective = bound_objective(settings, vocabulary(tokenizer, values),
+                              generation)
   finetune = _finetune(family, architecture, values, source, names)
   entries, left = _entries(family, architecture, objective, names, finetune)
   _merge_aliases(family.architectures[architecture], entries, names, source,
@@ -140,7 +145,7 @@ def open_folder(folder):
       raise CheckpointError(f'{folder}: {name} is of integers')
   found = Published(folder, values, family, architecture, settings, tokenizer,
                     objective, entries, names, source, left, finetune,
-                    pooled.read(folder))
+                    pooled.read(folder), generation)
   found.check_constants()
   return found
 
@@ -212,6 +217,14 @@ def vocabulary(tokenizer, values):
   return Vocabulary(rows, num_sentinels=min(100, rows // 2), **{
       name: one for name, one in said.items()
       if type(one) is int and 0 <= one < rows})
+
+
+def bound_objective(settings, vocabulary, generation):
+  """`reading.bound_to_read`, of a trunk that ends what it writes if a
+  `generation_config.json` says so."""
+  bound = bound_to_read(settings, vocabulary)
+  return (bound.ending() if generation_file.ends(generation, vocabulary)
+          else bound)
 
 
 def read_tokenizer(folder, values):
@@ -290,8 +303,8 @@ def _merge_aliases(architecture, entries, names, source, folder):
 
 def origin(folder):
   """What `importing` noted of the published model: `model_type`,
-  `architecture`, its `config` and of an encoder of texts `pooled`; {} of a
-  run."""
+  `architecture`, its `config`, of an encoder of texts `pooled`, and what is
+  said of its `generation`; {} of a run."""
   noted = json.loads((pathlib.Path(folder) / _CONFIG).read_text(
       encoding='utf8')).get('published')
   return noted if isinstance(noted, dict) else {}

@@ -512,6 +512,49 @@ def test_a_classifier_of_tokens_reads_the_encoder_alone():
   assert not export.reads_encoder(run)
 
 
+SAID = 'generation_config.json'
+
+
+@pytest.mark.parametrize('said, ends', [
+    ({'eos_token_id': 5, 'num_beams': 4}, True), ({'eos_token_id': 6}, False),
+    ({'eos_token_id': [6, 5]}, True), ({}, False), (None, False)])
+def test_what_is_said_of_writing_is_kept_and_heard(said, ends, there, tmp_path):
+  edit_config(eos_token_id=5)(there)
+  if said is not None:
+    (there / SAID).write_text(json.dumps(said))
+  assert load(there).objective.writes_end == ends
+  assert convert(there, tmp_path / 'ours') == 0
+  assert load(tmp_path / 'ours').objective.writes_end == ends
+  assert convert(tmp_path / 'ours', tmp_path / 'back') == 0
+  assert (tmp_path / 'back' / SAID).exists() == bool(said)
+  if said:
+    assert json.loads((tmp_path / 'back' / SAID).read_text()) == said
+
+
+def test_a_decoder_that_learnt_to_end_says_so(tmp_path):
+  run = bound()
+  export.write(run, export.plan(run), tmp_path / 'plain')
+  assert not (tmp_path / 'plain' / SAID).exists()
+  ended = dataclasses.replace(run, objective=run.objective.ending())
+  export.write(ended, export.plan(ended), tmp_path / 'out')
+  assert json.loads((tmp_path / 'out' / SAID).read_text()) == {
+      'bos_token_id': 1, 'eos_token_id': 2, 'pad_token_id': 0}
+  assert load(tmp_path / 'out').objective.writes_end
+  # Where another end was said, ours is.
+  other = export.plan(ended)
+  other.generation.update(eos_token_id=9, num_beams=4)
+  export.write(ended, other, tmp_path / 'other')
+  said = json.loads((tmp_path / 'other' / SAID).read_text())
+  assert (said['eos_token_id'], said['num_beams']) == (2, 4)
+
+
+def test_a_classifier_says_nothing_of_writing(tmp_path):
+  run = load(cases.FIXTURES / 'bart_sequence')
+  assert run.objective.writes_end
+  export.write(run, export.plan(run), tmp_path / 'out')
+  assert not (tmp_path / 'out' / SAID).exists()
+
+
 @pytest.mark.parametrize('values, role', [
     ({'decoder_start_token_id': 2, 'eos_token_id': 2}, 'eos'),
     ({'decoder_start_token_id': 0, 'bos_token_id': 0, 'eos_token_id': 2},

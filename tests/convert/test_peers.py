@@ -9,9 +9,11 @@ import jax
 import numpy as np
 import pytest
 
-from ptm_jax.convert import (export, importing, mapping, pooled, published,
-                             strips, tensors)
+from ptm_jax.convert import (check, export, importing, mapping, pooled,
+                             published, strips, tensors)
 from ptm_jax.convert.check import relative
+from ptm_jax.generation.sampling import Sampling
+from ptm_jax.generation.writing import Writer
 from ptm_jax.load import load
 from ptm_jax.models.relative import distance_rows
 from ptm_jax.scoring.embedder import Embedder
@@ -165,6 +167,30 @@ def test_two_streams_predict_in_an_order_as_published(tmp_path):
     assert relative(one[rows], both[rows]) < CLOSE
   expected.backward()
   compare_gradients(mapping.flatten({'trunk': grads}), opened.entries, peer)
+
+
+def test_what_has_learnt_to_end_ends_there_too(tmp_path):
+  import torch
+  import transformers
+  run = cases.redrawn(load(cases.FIXTURES / 'gpt2'), seed=15)
+  run = dataclasses.replace(
+      run, objective=run.objective.ending(), finetune={'parameters': {}},
+      params={**run.params, 'task': {}})  # as a writer is fine-tuned
+  export.write(run, export.plan(run), tmp_path / 'out')
+  assert check.difference(run, tmp_path / 'out') < CLOSE
+  peer = transformers.AutoModelForCausalLM.from_pretrained(
+      tmp_path / 'out').eval()
+  vocabulary = run.objective.vocabulary
+  ids = np.random.default_rng(0).integers(7, vocabulary.text_end, (12, 3))
+  written = np.stack([*Writer(run, Sampling(temperature=0)).go_on(
+      check.stack_of(ids), 8)], 1)
+  found = peer.generate(
+      torch.as_tensor(ids), do_sample=False, max_new_tokens=8,
+      suppress_tokens=[one for one in range(cases.VOCAB) if one != 2
+                       and not vocabulary.is_text(one)])[:, 3:].numpy()
+  np.testing.assert_array_equal(written[:, :found.shape[1]], found)
+  ended = np.any(found == vocabulary.eos_id, 1)
+  assert 0 < ended.sum() < len(ended)
 
 
 def test_far_distances_share_rows_as_published():
