@@ -308,4 +308,4 @@ def test_one_prompt_after_the_other(dictated, monkeypatch):
     raise EOFError
   monkeypatch.setattr('builtins.input', ask)
   assert dictated('bc', '--interactive', '--max_tokens=1') == [
-      'a', 'b', '\n', 'cc', 'b', '\n']
+      'a', 'b', '\n', 'cc', 'b', '\n', '\n']

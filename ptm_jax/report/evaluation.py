@@ -5,7 +5,7 @@
 def all_tables(data):
   """`[(title, note, header, rows)]`; [] where nothing was evaluated."""
   rows = [
-      [f'{entry["name"]}, seed {entry["seed"]}', task, metric, f'{value:.4f}',
+      [f'{entry["name"]}, seed {entry["seed"]}', task, metric, number(value),
        f'{one["scorer"]}: {one["says"]}' if one['scorer'] else 'vectors',
        f'{one["examples"]:,}']
       for entries in data.groups.values() for entry in entries
@@ -17,3 +17,8 @@ def all_tables(data):
            'same; a pseudo-log-likelihood or an energy is no likelihood.',
            ['run', 'task', 'metric', 'score', 'scorer', 'examples'],
            rows)] if rows else []
+
+
+def number(value):
+  """A score or a count as text."""
+  return f'{value:,}' if isinstance(value, int) else f'{value:.4f}'

@@ -10,6 +10,7 @@ import numpy as np
 from ptm_jax import workdir
 from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.find import find, name_of
+from ptm_jax.report.evaluation import number
 from ptm_jax.scoring.trunk import Trunk
 from ptm_jax.tasks import overlap, zero_shot
 
@@ -164,7 +165,7 @@ def table(results):
     lines.append(f'{name}  ({one["examples"]:,} examples, {scorer}{says})')
     if one['cut']:
       lines.append(f'  {one["cut"]:,} texts were too long and were cut')
-    lines += [f'  {metric:40} {value:.4f}'
+    lines += [f'  {metric:40} {number(value)}'
               for metric, value in one['metrics'].items()
               if not metric.startswith('paradigm/')]
   return lines

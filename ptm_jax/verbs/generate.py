@@ -137,6 +137,7 @@ def _prompts(flags):
       try:
         yield [input('> ')]
       except EOFError:
+        print()
         return
   elif flags.prompt or sys.stdin.isatty():
     yield [flags.prompt]

@@ -41,13 +41,14 @@ def test_scores_without_training_name_their_scorer(tmp_path):
     (tmp_path / 'runs' / name / 'seed-1' / 'evaluation.json').write_text(
         json.dumps({'tasks': {'blimp': {
             'scorer': scorer, 'says': says, 'examples': 1000, 'metrics': {
-                'accuracy': .625, 'paradigm/one': .5}}}}))
+                'accuracy': .625, 'paradigm/one': .5, 'words': 1234}}}}))
   page, markdown = build(tmp_path)
   assert ('| masked, seed 1 | blimp | accuracy | 0.6250 | pseudo_likelihood: '
           'pseudo-log-likelihood | 1,000 |') in markdown
   assert '| autoregressive, seed 1 | blimp | accuracy | 0.6250 | vectors |' in (
       markdown)
   assert 'Without training' in page and 'paradigm/one' not in page
+  assert ' | words | 1,234 | ' in markdown
   (tmp_path / 'runs' / 'masked' / 'seed-1' / 'evaluation.json').write_text(
       '{"tasks": {"blimp": 3}}')
   with pytest.raises(DataError, match='make no report'):

@@ -249,7 +249,11 @@ def test_results_are_kept_and_name_their_scorer(tmp_path):
                                 say=said.append)
   assert json.loads(output.read_text())['tasks'] == results['tasks']
   assert results['tasks']['blimp']['scorer'] == 'pseudo_likelihood'
-  assert 'each token given all others' in evaluation.table(results)[0]
+  results['tasks']['blimp']['metrics']['words'] = 1234
+  first, *lines = evaluation.table(results)
+  assert 'each token given all others' in first
+  assert [line.split()[-1] for line in lines if 'words' in line] == ['1,234']
+  del results['tasks']['blimp']['metrics']['words']
   again = evaluation.evaluate(run, tmp_path, tasks, output=output,
                               say=said.append)
   assert again['tasks'] == results['tasks'] and 'taken from' in said[-1]
