@@ -34,7 +34,8 @@ class Objective(sequence_to_sequence.Rewriting):
   denoisers needs.
 
   Attributes:
-    mean_lengths: tokens per span, of each span corruption.
+    mean_lengths: tokens per span, of each span corruption; where the text is
+      too short for two, there is one, so the published list fits any window.
     densities: fraction of the tokens that is hidden, of each of these.
     suffix: fraction of the tokens that the last denoiser hides.
   """
