@@ -85,6 +85,18 @@ def test_no_function_is_two_things():
         assert lines <= 60, f'{path.name}: {node.name} has {lines} lines'
 
 
+def test_no_two_objectives_hold_the_same_ten_lines():
+  """A new variant is a field, what two share a file of its own."""
+  found = {}
+  for path in (PACKAGE / 'objectives').glob('*.py'):
+    lines = [line.strip() for line in path.read_text(
+        encoding='utf8').splitlines() if line.strip()]
+    for start in range(len(lines) - 9):
+      ten = tuple(lines[start:start + 10])
+      assert found.setdefault(ten, path) == path, (
+          f'{path.name} and {found[ten].name}:\n' + '\n'.join(ten))
+
+
 def test_no_pickle_is_ever_read():
   for path in FILES:
     text = path.read_text(encoding='utf8')
