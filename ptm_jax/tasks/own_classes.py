@@ -8,6 +8,6 @@ class Task(classification.Classification):
   """Accuracy and the mean F1 of the labels, those of the training data."""
 
   layouts = (
-      base.Layout(('train.tsv',), ('test.tsv',), rows.table(),
+      base.Layout(('train.tsv',), ('test.tsv',), rows.table(exact=True),
                   {'text': 'text_a', 'second': 'text_b?', 'label': 'label'}),)
   metrics = ('accuracy', 'macro_f1')

@@ -8,5 +8,5 @@ class Task(classification.MultiLabel):
   """F1 over labels, and how often all are right."""
 
   layouts = (
-      base.Layout(('train.tsv',), ('test.tsv',), rows.table(),
+      base.Layout(('train.tsv',), ('test.tsv',), rows.table(exact=True),
                   {'text': 'text_a', 'second': 'text_b?', 'label': 'label'}),)

@@ -7,5 +7,5 @@ class Task(regression.Regression):
   """Spearman's and Pearson's correlation."""
 
   layouts = (
-      base.Layout(('train.tsv',), ('test.tsv',), rows.table(),
+      base.Layout(('train.tsv',), ('test.tsv',), rows.table(exact=True),
                   {'text': 'text_a', 'second': 'text_b?', 'label': 'label'}),)

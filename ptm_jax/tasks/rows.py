@@ -58,13 +58,17 @@ def text_of(numbered):
   return '\n'.join(line for _, line in numbered)
 
 
-def table(*columns, separator='\t', quoted=False):
+def table(*columns, separator='\t', quoted=False, exact=False, torn=False):
   """A reader of a line a row.
 
   Args:
     *columns: their names; none reads them from the first line.
     separator: between two cells.
     quoted: whether cells may stand in double quotes, and then hold newlines.
+    exact: whether a row with more cells than columns is an error; else these
+      are not read.
+    torn: whether cells may hold newlines without any quotes, so that a row
+      goes on in the next line until it has all its cells.
   """
 
   def reader(name, numbered):
@@ -81,7 +85,9 @@ def table(*columns, separator='\t', quoted=False):
       if not header:
         header = row
         continue
-      if len(row) < len(header):
+      while torn and len(row) < len(header) and (more := next(cells, None)):
+        row = [*row[:-1], f'{row[-1]} {more[1][0]}'.strip(), *more[1][1:]]
+      if len(row) < len(header) or (exact or torn) and any(row[len(header):]):
         raise DataError(f'{name} line {number} has {len(row)} columns, '
                         f'{len(header)} are expected: {", ".join(header)}')
       yield f'line {number}', dict(zip(header, row))

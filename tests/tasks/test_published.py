@@ -102,6 +102,9 @@ def test_an_own_file_has_its_own_labels(tmp_path):
   write(tmp_path, 'train.tsv', ['label\ttext_a', 'good\ta', '\tb'])
   with pytest.raises(DataError, match='train.tsv line 3 has no label'):
     find('tasks', 'own_classes')().read(tmp_path)
+  write(tmp_path, 'train.tsv', ['label\ttext_a', 'good\ta\t', 'bad\tb\tc'])
+  with pytest.raises(DataError, match='train.tsv line 3 has 3 columns, 2 are'):
+    find('tasks', 'own_classes')().read(tmp_path)
   write(tmp_path, 'train.tsv', ['label\ttext_a', 'good\ta', 'good\tb'])
   with pytest.raises(DataError, match="train.tsv line 2 and all behind it have "
                      "the label 'good': there is nothing to learn"):

@@ -24,6 +24,18 @@ def test_a_table_with_a_header_and_one_without(tmp_path):
   assert found == [('line 1', {'label': '1', 'text': 'label'})]
 
 
+def test_a_row_that_goes_on_in_the_next_line(tmp_path):
+  text = 'a\tb\tc\n1\tx\ty\n2\t"p\nq\n"\tr\n3\tz\tw\n'
+  reader = rows.table(torn=True)
+  assert read(tmp_path, text, reader) == [
+      ('line 2', {'a': '1', 'b': 'x', 'c': 'y'}),
+      ('line 3', {'a': '2', 'b': '"p q "', 'c': 'r'}),
+      ('line 6', {'a': '3', 'b': 'z', 'c': 'w'})]
+  for end, columns in ('2\tp\n3\tz\tw', 4), ('2\tp\n', 2):
+    with pytest.raises(DataError, match=f'line 3 has {columns} columns, 3'):
+      read(tmp_path, f'a\tb\tc\n1\tx\ty\n{end}', reader)
+
+
 def test_a_header_that_may_be_missing(tmp_path):
   reader = rows.headed('index', 'label')
   with_header = read(tmp_path, 'index\tlabel\n3\tx\n', reader)
