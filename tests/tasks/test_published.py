@@ -69,6 +69,15 @@ def test_invented_rows_in_the_published_layout(name, labels, first):
   assert found.train[0].where.endswith('train.tsv line 2')
 
 
+def test_pairs_without_a_majority_are_left_out(tmp_path):
+  pair = '{"sentence1": "甲", "sentence2": "乙", "label": "%s"}'
+  write(tmp_path, 'train.50k.json', [pair % 'neutral', pair % '-'])
+  write(tmp_path, 'dev.json', [pair % '-', pair % 'entailment'])
+  found = find('tasks', 'ocnli')().read(tmp_path)
+  assert [one.where.rpartition('/')[2] for one in found.train + found.test] == [
+      'train.50k.json line 1', 'dev.json line 2']
+
+
 def test_the_same_answer_to_all():
   for name, expected in (('mnli', 'entailment'), ('qnli', 'entailment'),
                          ('squad', None)):
