@@ -4,6 +4,8 @@ Reference: Lewis et al. 2020, arXiv:1910.13461; `BartModel` of transformers.
 The first two rows of its tables of positions are never read.
 """
 
+import functools
+
 import numpy as np
 
 from ptm_jax.convert import encoder_decoders
@@ -41,6 +43,7 @@ TABLES = [f'model.{side}.embed_tokens.weight'
           for side in ('encoder', 'decoder')]
 SHARED = 'model.shared.weight'
 _BIAS = 'final_logits_bias'
+_OBJECTIVE = functools.partial(denoising.Objective, opening=True)
 
 
 class Family(BaseFamily):
@@ -76,8 +79,8 @@ class Family(BaseFamily):
   start = 'eos'
   architectures = {
       'BartForConditionalGeneration': encoder_decoders.rewriter(
-          denoising.Objective, sequence_to_sequence.Rewriting, TABLES, SHARED),
-      **encoder_decoders.readers('Bart', denoising.Objective, TABLES, SHARED)}
+          _OBJECTIVE, sequence_to_sequence.Rewriting, TABLES, SHARED),
+      **encoder_decoders.readers('Bart', _OBJECTIVE, TABLES, SHARED)}
 
   @classmethod
   def constant_tensors(cls, model, rows):

@@ -9,6 +9,7 @@ from ptm_jax.convert.family import BaseFamily
 from ptm_jax.objectives import masked
 
 _LAYER = 'mpnet.encoder.layer.{}.'
+_PADDING = 1  # behind which positions are counted, whatever id padding has
 
 
 class Family(BaseFamily):
@@ -45,8 +46,8 @@ class Family(BaseFamily):
 
   @classmethod
   def read_more(cls, values, model):
-    roberta.behind_padding(values, model)
+    roberta.behind_padding({'pad_token_id': _PADDING}, model)
 
   @classmethod
   def write_more(cls, model, vocabulary):
-    return {'max_position_embeddings': roberta.rows(model, vocabulary)}
+    return {'max_position_embeddings': roberta.rows(model, _PADDING)}

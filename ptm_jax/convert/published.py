@@ -130,6 +130,8 @@ def open_folder(folder):
   model.param_dtype = 'bfloat16' if kinds == {'bfloat16'} else 'float32'
   settings = _experiment(family.architectures[architecture], model)
   tokenizer = read_tokenizer(folder, values)
+  if hasattr(settings.objective, 'opening'):
+    settings.objective.opening = tokenizer_files.opens(folder)
   generation = generation_file.read(folder)
   objective = bound_objective(settings, vocabulary(tokenizer, values),
                               generation)

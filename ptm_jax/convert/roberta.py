@@ -35,12 +35,11 @@ def behind_padding(values, model):
   model.max_length -= pad + 1
 
 
-def rows(model, vocabulary):
+def rows(model, pad_id):
   """The rows of the table; ConfigError where they are not counted so."""
-  if model.position_offset != vocabulary.pad_id + 1:
-    raise ConfigError(
-        f'it counts positions from {vocabulary.pad_id + 1} on, and model.'
-        f'position_offset={model.position_offset}')
+  if model.position_offset != pad_id + 1:
+    raise ConfigError(f'it counts positions from {pad_id + 1} on, and model.'
+                      f'position_offset={model.position_offset}')
   return model.max_length + model.position_offset
 
 
@@ -75,4 +74,4 @@ class Family(bert.OneType):
   @classmethod
   def write_more(cls, model, vocabulary):
     return {**super().write_more(model, vocabulary),
-            'max_position_embeddings': rows(model, vocabulary)}
+            'max_position_embeddings': rows(model, vocabulary.pad_id)}

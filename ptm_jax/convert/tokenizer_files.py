@@ -140,6 +140,23 @@ def there_are_some(folder):
   return (folder / OURS).is_dir() or bool(found(folder))
 
 
+def opens(folder):
+  """Whether a published folder's tokenizer puts a special token in front of a
+  text; True where it does not say."""
+  path = pathlib.Path(folder) / 'tokenizer.json'
+  if not path.is_file():
+    return True
+  try:
+    made = tokenizers.Tokenizer.from_file(str(path))
+  # The library's own errors are plain Exceptions.
+  except Exception as error:  # pylint: disable=broad-except
+    raise DataError(f'{path} is damaged: '
+                    f'{" ".join(str(error).split())[:200]}') from error
+  plain, whole = (made.encode('a', add_special_tokens=special).ids
+                  for special in (False, True))
+  return whole[:1] != plain[:1]
+
+
 def around_texts(tokenizer, objective):
   """The control ids that a bound objective's trunk reads around texts.
 

@@ -66,10 +66,13 @@ class Decoder:
     """
     stack = jax.vmap(self.objective.read)(windows)
     if self._side:
-      start = jnp.ones_like(stack['inputs'][:, :1])
+      start = [self.objective.start_id, *self.objective.opening_ids]
+      def all_of(row):
+        return jnp.tile(jnp.asarray([row], jnp.int32),
+                        (len(stack['inputs']), 1))
       return {**{f'encoder_{name}': rows for name, rows in stack.items()},
-              'inputs': self.objective.start_id * start,
-              'segment_ids': start, 'positions': 0 * start}
+              'inputs': all_of(start), 'segment_ids': all_of([1] * len(start)),
+              'positions': all_of([*range(len(start))])}
     if self.objective.model.form == 'prefix':
       stack['prefix_length'] = _count(stack)
       if isinstance(self.objective, sequence_to_sequence.Rewriting):

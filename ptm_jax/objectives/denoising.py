@@ -42,6 +42,8 @@ class Objective(sequence_to_sequence.Rewriting):
       order, all equally likely.
     rotate_rate: chance of each document to begin at one of its tokens, all
       equally likely, and to end with what was before.
+    opening: whether `<s>` stands in front of a window, both as it is read and
+      as it is written, as in the released code.
   """
 
   infill_rate: float = 0.3
@@ -50,6 +52,7 @@ class Objective(sequence_to_sequence.Rewriting):
   delete_rate: float = 0.0
   permute_sentences: bool = True
   rotate_rate: float = 0.0
+  opening: bool = False
 
   traced = ('infill_rate', 'mean_span', 'mask_rate', 'delete_rate',
             'rotate_rate')
@@ -80,11 +83,23 @@ class Objective(sequence_to_sequence.Rewriting):
                                  self.rotate_rate], np.float32)}
 
   def make_sizes(self):
-    return {'encoder': self.raw_length + 1, 'decoder': self.raw_length + 1}
+    size = self.raw_length + 1 + self.opening
+    return {'encoder': size, 'decoder': size}
+
+  def bind(self, model, vocabulary, raw_length, sizes=None):
+    bound = super().bind(model, vocabulary, raw_length, sizes)
+    if self.opening and bound.model.form == 'prefix':
+      raise ConfigError('objective.opening=True is for model.form='
+                        'encoder_decoder, not prefix')
+    return bound
+
+  @property
+  def opening_ids(self):
+    return (self.vocabulary.bos_id,) if self.opening else ()
 
   def noise(self, key, arranged):
     tokens, segment_ids = arranged['tokens'], arranged['segment_ids']
-    real, size = segment_ids > 0, self.sizes['encoder']
+    real, size = segment_ids > 0, self.raw_length + 1
     order = jnp.arange(self.raw_length)
     if self.permute_sentences:
       order = permuted(stream(key, 'sentences'), arranged)
@@ -104,11 +119,12 @@ class Objective(sequence_to_sequence.Rewriting):
         segment_ids, real & ~left_out, num_empty, self.vocabulary.mask_id)
     shown = rotated(stream(key, 'rotation'), shown, segments, rotate_rate)
     hidden = jnp.zeros_like(real).at[order].set(real & (masked | left_out))
-    some, eos_id = sequence_to_sequence.some, self.vocabulary.eos_id
+    def closed(*text):
+      return sequence_to_sequence.opened(*sequence_to_sequence.some(
+          *text, size, self.vocabulary.eos_id), self.opening_ids)
     return sequence_to_sequence.example(
-        some(shown, segments, segments > 0, size, eos_id),
-        some(tokens, segment_ids, real, size, eos_id),
-        hidden, self.start_id)
+        closed(shown, segments, segments > 0),
+        closed(tokens, segment_ids, real), hidden, self.start_id)
 
   def ask(self, parts, filled):
     del filled  # all are written at once, in the whole text

@@ -21,10 +21,13 @@ class Reader:
   Attributes:
     num_segments: parts that a window is read in (`objectives.segments`).
     span_fields: names of fields, tokens or words that must lie within a window.
+    opening_ids: in front of what an encoder reads and of what its decoder
+      writes.
   """
 
   num_segments = 1
   span_fields = ()
+  opening_ids = ()
 
   def fitting(self, raw_length):
     """The shortest window of `raw_length` tokens or more that it can read."""

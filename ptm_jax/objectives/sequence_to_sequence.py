@@ -67,7 +67,8 @@ class Rewriting(base.BaseObjective):
 
   def read(self, window):
     # The encoder's end of text is `</s>`, as in training.
-    return read(arrange.plain(window), self.vocabulary.eos_id)
+    return read(arrange.plain(window), self.vocabulary.eos_id,
+                self.opening_ids)
 
 
 def ways_of(objective, continued=None):
@@ -79,7 +80,9 @@ def ways_of(objective, continued=None):
     hidden = rank > 0
     encoder, decoder, before = continued(
         window['tokens'], window['segment_ids'], hidden)
-    index = jnp.arange(decoder[0].shape[0]) - before
+    first = objective.opening_ids
+    encoder, decoder = opened(*encoder, first), opened(*decoder, first)
+    index = jnp.arange(decoder[0].shape[0]) - before - len(first)
     index = jnp.where(index >= 0, index + jnp.argmax(hidden), -1)
     return example(encoder, decoder, hidden, objective.start_id), {
         term: index for term in objective.coefficients()}
@@ -243,11 +246,20 @@ def some(tokens, segment_ids, which, size, eos_id):
                        jnp.sum(which), size, eos_id)
 
 
-def read(arranged, eos_id):
-  """An uncorrupted window as the encoder reads it, closed by `</s>`."""
+def opened(tokens, segment_ids, ids):
+  """A sequence with `ids` in front, of its first document: tokens and
+  segment_ids, int32 `[length + len(ids)]`."""
+  return (jnp.concatenate([jnp.asarray(ids, jnp.int32), tokens]),
+          jnp.concatenate([jnp.repeat(jnp.maximum(segment_ids[:1], 1),
+                                      len(ids)), segment_ids]))
+
+
+def read(arranged, eos_id, ids=()):
+  """An uncorrupted window as the encoder reads it, closed by `</s>` and with
+  `ids` in front."""
   segment_ids = arranged['segment_ids']
-  tokens, segment_ids = some(
+  tokens, segment_ids = opened(*some(
       arranged['tokens'], segment_ids, segment_ids > 0,
-      segment_ids.shape[0] + 1, eos_id)
+      segment_ids.shape[0] + 1, eos_id), ids)
   return {'inputs': tokens, 'segment_ids': segment_ids,
           'positions': arrange.restart_positions(segment_ids)}

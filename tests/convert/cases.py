@@ -155,6 +155,25 @@ CASES = {
     'pegasus': ('PegasusForConditionalGeneration', 'PegasusConfig', dict(
         _BART, activation_function='relu')),
 }
+_ENCODERS = {'roberta': ('Roberta', dict(_BERT, type_vocab_size=1)),
+             'albert': ('Albert', dict(_BERT, embedding_size=8)),
+             'mpnet': ('MPNet', _BERT),
+             'electra': ('Electra', dict(_BERT, embedding_size=8))}
+_DECODERS = {'gpt2': ('GPT2', _GPT2), 'gpt_neo': ('GPTNeo', _GPT_NEO),
+             'llama': ('Llama', _LLAMA),
+             'mistral': ('Mistral', dict(_LLAMA, sliding_window=4)),
+             'qwen2': ('Qwen2', _LLAMA)}
+# Heads whose names other cases have compared already, and trunks alone.
+SHARED = {one: case for one, case in {
+    **{key: case for family, (kind, settings) in {
+        **_ENCODERS, **_DECODERS}.items() for key, case in {
+            **_tasks(family, kind, dict(settings, pad_token_id=0)),
+            f'{family}_bare': (f'{kind}Model', f'{kind}Config', settings),
+        }.items()},
+    **_tasks('mt5', 'MT5', dict(_T5, decoder_start_token_id=0)),
+    'mt5_bare': ('MT5Model', 'MT5Config', _T5),
+    'pegasus_bare': ('PegasusModel', 'PegasusConfig', dict(
+        _BART, activation_function='relu'))}.items() if one not in CASES}
 # Tensors that a published model holds and does not read.
 UNUSED = dict.fromkeys(('bert_untied', 'deberta_untied'),
                        {'cls.predictions.bias'})
@@ -170,14 +189,15 @@ COMMITTED = (
 
 def is_bare(name):
   """Whether a case is a trunk without a head."""
-  return not any(one in CASES[name][0] for one in ('For', 'LMHead'))
+  return not any(one in {**CASES, **SHARED}[name][0]
+                 for one in ('For', 'LMHead'))
 
 
 def publish(name, folder, dtype='float32'):
   """Makes a random model of transformers and saves it; the model."""
   import torch
   import transformers
-  cls, settings, values = CASES[name]
+  cls, settings, values = {**CASES, **SHARED}[name]
   torch.manual_seed(len(name))
   made = getattr(transformers, cls)(getattr(transformers, settings)(
       **values)).eval()

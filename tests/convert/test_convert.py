@@ -10,19 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors
+import tokenizers
 from flax.core import meta
 from safetensors.numpy import load_file, save_file
 
 from ptm_jax import __main__, config
 from ptm_jax.command_line import load_config
-from ptm_jax.convert import (encoder_decoders, export, family, folder,
+from ptm_jax.convert import (card, encoder_decoders, export, family, folder,
                              importing, mapping, pooled, published, strips,
-                             tensors)
+                             tensors, tokenizer_files)
 from ptm_jax.data.corpora import text
 from ptm_jax.data.vocabulary import Vocabulary
-from ptm_jax.errors import CheckpointError, ConfigError
+from ptm_jax.errors import CheckpointError, ConfigError, DataError
 from ptm_jax.finetune_step import windows_of
-from ptm_jax.load import Loaded, load
+from ptm_jax.load import Loaded, encode_windows, load
 from ptm_jax.objectives import autoregressive, masked, replaced_token
 from ptm_jax.objectives.reading import bound_to_read
 from tests import small_runs
@@ -54,10 +55,35 @@ def test_the_verb_converts_in_and_out(there, tmp_path, capsys):
   assert before.keys() == after.keys()
   for name, one in before.items():
     np.testing.assert_array_equal(one, after[name])
-  card = (tmp_path / 'back' / 'README.md').read_text()
-  assert 'Objective: autoregressive' in card and 'Licence' in card
+  said = (tmp_path / 'back' / 'README.md').read_text()
+  assert 'Objective: autoregressive' in said and 'Licence' in said
+  assert '# GPT2LMHeadModel converted with ptm_jax' in said
+  assert '- Data: not trained here: it was a published GPT2LMHeadModel' in said
   values = json.loads((tmp_path / 'back' / 'config.json').read_text())
   assert values['n_embd'] == 16 and values['summary_type'] == 'cls_index'
+
+
+def test_the_card_says_what_was_trained_on_what_and_for_how_long(tmp_path):
+  run = bound()
+  run.config.corpus.path = '/home/me/books.txt'
+  run.config.data.batch_size = 4
+  made = export.plan(run)
+  plain = card.text(run, made)
+  assert '# GPT2LMHeadModel pre-trained' in plain
+  assert '- Budget: 7 updates of 4 x 8 tokens' in plain
+  assert '- Data: text (path=books.txt)' in plain
+  assert 'Fine-tuned' not in plain and '/home' not in plain
+  (tmp_path / 'results.json').write_text(json.dumps(
+      {'runs': [{'metrics': {'cola/accuracy': .75, 'depth': None}}]}))
+  run = dataclasses.replace(run, step=9, finetune={
+      'task': 'cola', 'way': 'full', 'batch_size': 32, 'max_length': 64,
+      'learning_rate': 1e-3, 'seed': 2, 'trunk_step': 7})
+  tuned = card.text(run, made, tmp_path)
+  assert '# GPT2LMHeadModel fine-tuned' in tuned
+  assert '- Budget: 7 updates of 4 x 8 tokens' in tuned
+  assert ('- Fine-tuned on: cola (full), 9 updates of 32 rows of at most 64 '
+          'tokens, learning rate 0.001, seed 2') in tuned
+  assert tuned.rstrip().endswith('- cola/accuracy: 0.7500')
 
 
 def test_a_target_that_exists_is_kept(there, tmp_path, capsys):
@@ -510,6 +536,49 @@ def test_a_classifier_of_tokens_reads_the_encoder_alone():
       'T5ForTokenClassification')
   run.finetune['pooling'] = 'decoder'
   assert not export.reads_encoder(run)
+
+
+def words_of_bart(place, before):
+  """A tokenizer with the ids of a BART, `before` in front of a text."""
+  library = tokenizers.Tokenizer(tokenizers.models.WordLevel(
+      {name: one for one, name in enumerate(
+          ['<s>', '<pad>', '</s>', '<unk>', '<mask>', 'a', 'b'])}, '<unk>'))
+  library.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+  library.post_processor = tokenizers.processors.TemplateProcessing(
+      f'{before} $A </s>'.strip(), special_tokens=[('<s>', 0), ('</s>', 2)])
+  library.save(str(place / 'tokenizer.json'))
+
+
+@pytest.mark.parametrize('before, ids', [('<s>', [0, 5, 6, 2]),
+                                         ('', [5, 6, 2])])
+def test_a_bart_reads_in_front_of_a_text_what_its_tokenizer_puts(
+    before, ids, tmp_path):
+  place = tmp_path / 'there'
+  shutil.copytree(cases.FIXTURES / 'bart', place)
+  words_of_bart(place, before)
+  assert convert(place, tmp_path / 'ours') == 0
+  for run in load(place), load(tmp_path / 'ours'):
+    windows = encode_windows(run.tokenizer, ['a b'])
+    stack = jax.vmap(run.objective.read)(windows)
+    assert stack['inputs'].tolist() == [ids]
+    assert stack['positions'].tolist() == [[*range(len(ids))]]
+    # What is scored behind 'a' is 'b </s>', whatever the decoder begins with.
+    (way,) = run.objective.ways().values()
+    window = {name: values[0] for name, values in windows.items()}
+    example, origins = way.example(
+        window, np.int32([0, 1]), np.float32([0, 1]))
+    assert example['targets'].tolist() == ids
+    assert example['decoder_inputs'].tolist() == [2, *ids[:-1]]
+    place_of_b = ids.index(6)
+    assert origins['seq2seq'][place_of_b] == 1
+    assert origins['seq2seq'][place_of_b - 1] != 1
+
+
+def test_a_tokenizer_that_does_not_say_opens_a_text(tmp_path):
+  assert tokenizer_files.opens(tmp_path)
+  (tmp_path / 'tokenizer.json').write_text('{"version": ')
+  with pytest.raises(DataError, match='tokenizer.json is damaged'):
+    tokenizer_files.opens(tmp_path)
 
 
 SAID = 'generation_config.json'

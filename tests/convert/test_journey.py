@@ -17,6 +17,8 @@ from ptm_jax.command_line import load_config
 from ptm_jax.convert import check, export, folder, mapping
 from ptm_jax.data import train_tokenizer
 from ptm_jax.finetune_step import windows_of
+from ptm_jax.generation.sampling import Sampling
+from ptm_jax.generation.writing import Writer
 from ptm_jax.load import Loaded, load
 from tests import small_runs
 from tests.data.samples import sentences
@@ -200,6 +202,42 @@ def test_a_published_decoder_predicts_pairs_the_same(pooling, tmp_path):
       seed / 'predictions.jsonl').read_text().splitlines()]
   assert [peer.config.id2label[int(one)] for one in scores.argmax(1)] == here
   assert len(set(here)) == 2
+
+
+@pytest.mark.peers
+def test_a_published_bart_reads_and_writes_what_opens_a_text(tmp_path):
+  import torch
+  import transformers
+  place = tmp_path / 'there'
+  publish(place, *PUBLISHED['decoder'])
+  peer = transformers.BartForConditionalGeneration.from_pretrained(
+      place).eval()
+  torch.manual_seed(0)
+  with torch.no_grad():
+    for parameter in peer.parameters():
+      parameter.add_(torch.randn_like(parameter) * 0.2)
+  peer.save_pretrained(place)
+  run = load(place)
+  tokenizer = transformers.AutoTokenizer.from_pretrained(place)
+  rows = tokenizer(TEXTS, padding=True, return_tensors='pt')
+  states, mask = run.apply(TEXTS)
+  with torch.no_grad():
+    there = peer.model.encoder(rows['input_ids'], rows[
+        'attention_mask']).last_hidden_state.numpy()
+  real = rows['attention_mask'].numpy() > 0
+  np.testing.assert_array_equal(mask, real)
+  assert check.relative(states[real], there[real]) < 2e-5
+  vocabulary = run.objective.vocabulary
+  written = np.stack([*Writer(run, Sampling(temperature=0)).write(TEXTS, 6)],
+                     1)
+  found = peer.generate(
+      **rows, do_sample=False, num_beams=1, max_new_tokens=8,
+      forced_bos_token_id=vocabulary.bos_id, suppress_tokens=[
+          one for one in range(vocabulary.size) if one not in (
+              vocabulary.eos_id, vocabulary.bos_id)
+          and not vocabulary.is_text(np.array(one))])
+  assert set(found[:, 1].tolist()) == {vocabulary.bos_id}
+  np.testing.assert_array_equal(written, found[:, 2:8].numpy())
 
 
 def write_tags(path, count, seed):

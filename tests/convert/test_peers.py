@@ -2,7 +2,9 @@
 scores, losses, gradients, and bits that come back.
 """
 
+import copy
 import dataclasses
+import json
 import shutil
 
 import jax
@@ -12,6 +14,8 @@ import pytest
 from ptm_jax.convert import (check, export, importing, mapping, pooled,
                              published, strips, tensors)
 from ptm_jax.convert.check import relative
+from ptm_jax.data.vocabulary import Vocabulary
+from ptm_jax.errors import ConfigError
 from ptm_jax.generation.sampling import Sampling
 from ptm_jax.generation.writing import Writer
 from ptm_jax.load import load
@@ -71,6 +75,44 @@ def test_published_to_ours(name, tmp_path):
   run = load(tmp_path / 'published')
   opened = published.open_folder(tmp_path / 'published')
   compared(name, run, opened.entries, peer)
+
+
+@pytest.mark.parametrize('name', cases.SHARED)
+def test_shared_heads_and_bare_trunks(name, tmp_path):
+  peer = cases.publish(name, tmp_path / 'there')
+  run = load(tmp_path / 'there')
+  stack, targets, weights = cases.batch(run)
+  theirs = cases.ask(peer, stack, targets, weights)
+  ours = cases.forward(run, stack, cases.is_bare(name))
+  expected = theirs.get('scores', theirs['states'][-1]).reshape(ours.shape)
+  real = weights > 0
+  assert relative(*(one if one.ndim == 2 else one[real]
+                    for one in (ours, expected))) < CLOSE
+  export.write(run, export.plan(run, origin=run.published), tmp_path / 'back')
+  there, back = (tensors.Tensors(tmp_path / one) for one in ('there', 'back'))
+  assert set(back.shapes) == set(there.shapes)
+  for one in back.shapes:
+    assert strips.same(there.read(one), back.read(one)), one
+  says = [json.loads((tmp_path / one / 'config.json').read_text())[
+      'architectures'] for one in ('there', 'back')]
+  assert says[0] == says[1]
+
+
+def test_an_mpnet_counts_from_2_wherever_its_padding_is(tmp_path):
+  run = load(cases.FIXTURES / 'mpnet')
+  assert run.objective.vocabulary.pad_id == 1
+  objective = copy.copy(run.objective)
+  objective.vocabulary = Vocabulary(cases.VOCAB, num_sentinels=9)
+  run = dataclasses.replace(run, objective=objective)
+  made = export.plan(run, 'mpnet')
+  assert made.values['pad_token_id'] == 0
+  export.write(run, made, tmp_path / 'out')
+  assert check.difference(run, tmp_path / 'out') < CLOSE
+  assert load(tmp_path / 'out').config.model == run.config.model
+  objective.model = dataclasses.replace(objective.model, position_offset=1)
+  with pytest.raises(ConfigError, match='counts positions from 2 on, and model.'
+                                        'position_offset=1'):
+    export.plan(run, 'mpnet')
 
 
 def test_pooled_vectors_are_the_means_of_the_published_states(tmp_path):
