@@ -92,8 +92,9 @@ def test_its_card_says_what_was_trained(tuned):
                    types.SimpleNamespace(architecture='Ours'),
                    path / 'seed-0')
   assert '# Ours fine-tuned with ptm_jax' in said
-  assert '- Budget: not pre-trained here' in said  # the trunk has no update
-  assert '- Fine-tuned: cola, full, 36 updates of 8 rows' in said
+  assert '- Budget: not trained here' in said  # the trunk has no update
+  assert ('- Fine-tuned on: cola (full), 36 updates of 8 rows of at most 16 '
+          'tokens') in said
   assert '- cola/matthews: 1.0000' in said
 
 
