@@ -17,7 +17,7 @@ from ptm_jax.data.tokenizer import Tokenizer
 from ptm_jax.errors import CheckpointError, ConfigError
 from ptm_jax.objectives import masked
 from ptm_jax.objectives.reading import bound_to_read
-from ptm_jax.tasks import span_answer
+from ptm_jax.tasks import classification, span_answer
 
 _NEAREST = 3  # families that a refusal speaks of
 # Names in an encoder-decoder's trunk, and those of an encoder's own.
@@ -111,6 +111,9 @@ def kind_of(run):
     return None
   if 'kind' in run.finetune:
     return run.finetune['kind']
+  if ',' in run.finetune['task']:
+    raise ConfigError('a head of several tasks has no published form: '
+                      f'fine-tune on one of {run.finetune["task"]}')
   task = find.find('tasks', run.finetune['task'])
   if not task.per_token:
     return 'sequence'
@@ -211,17 +214,29 @@ def _plan(run, family, bare, origin):
       values.get('pad_token_id') is None):
     values['pad_token_id'] = eos  # which no text ends with
   if task:
-    labels = {str(number): str(label) for number, label in enumerate(
-        run.finetune.get('labels') or ())}
-    if labels and task != 'span':
-      values.update(id2label=labels, label2id={
-          label: int(number) for number, label in labels.items()})
+    values.update(_answers(run))
   if origin.get('model_type') in family.model_types:
     values['model_type'] = origin['model_type']
   left = sorted(name for name, one in run.params.items()
                 if one and name not in wanted)
   return Plan(family, architecture, values, entries, flat, left,
               origin.get('generation', {}))
+
+
+def _answers(run):
+  """What `config.json` says of the outputs of a task's head."""
+  outputs, _ = folders.task_of(run.finetune)
+  labels = [str(one) for one in run.finetune.get('labels') or ()]
+  if len(labels) != outputs:  # a number, or a span's two ends
+    labels = [f'LABEL_{number}' for number in range(outputs)]
+  found = {'id2label': {str(number): one for number, one in enumerate(labels)},
+           'label2id': {one: number for number, one in enumerate(labels)}}
+  if 'task' not in run.finetune:  # as it was published
+    return found
+  several = issubclass(find.find('tasks', run.finetune['task']),
+                       classification.MultiLabel)
+  return {**found, 'problem_type': 'multi_label_classification' if several
+          else 'regression' if outputs == 1 else None}
 
 
 def write(run, made, target, say=print, source=None, encoder=None):

@@ -425,6 +425,35 @@ def test_our_xlnet_is_the_published_one_if_its_fields_say_so():
       export.plan(dataclasses.replace(run, objective=other), 'xlnet')
 
 
+@pytest.mark.parametrize('task, labels, outputs, problem', [
+    ('stsb', [], 1, 'regression'), ('c3', [], 1, 'regression'),
+    ('own_marks', ['a', 'b'], 2, 'multi_label_classification'),
+    ('cola', ['no', 'yes'], 2, None), ('squad', [], 2, None)])
+def test_a_head_says_what_its_outputs_are(task, labels, outputs, problem):
+  run = encoder(masked.Objective())
+  pooled_ = task != 'squad'
+  dense = {'kernel': [16, 16], 'bias': [16]}
+  shapes = {'head': {'kernel': [16, outputs], 'bias': [outputs]},
+            **({'pooler': {'dense': dense}} if pooled_ else {})}
+  run = dataclasses.replace(
+      run, finetune={'task': task, 'labels': labels, 'parameters': shapes},
+      params={**run.params, 'task': jax.tree.map(
+          np.ones, shapes, is_leaf=lambda one: isinstance(one, list))})
+  # What it was published as before does not count.
+  origin = {'model_type': 'bert', 'config': {
+      'id2label': {'0': 'x', '1': 'y', '2': 'z'}, 'problem_type': 'x'}}
+  values = export.plan(run, origin=origin).values
+  names = labels or [f'LABEL_{number}' for number in range(outputs)]
+  assert values['id2label'] == {
+      str(number): name for number, name in enumerate(names)}
+  assert values['label2id'] == {
+      name: number for number, name in enumerate(names)}
+  assert values['problem_type'] == problem
+  run.finetune['task'] = 'cola,sst2'
+  with pytest.raises(ConfigError, match='head of several tasks has no publish'):
+    export.plan(run, origin=origin)
+
+
 @pytest.mark.parametrize('made, pooling', [
     (lambda: encoder(masked.Objective(), pooler_activation='gelu'), 'pooler'),
     (lambda: bound(), 'last')])

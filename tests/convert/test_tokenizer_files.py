@@ -14,7 +14,7 @@ from ptm_jax.data import train_tokenizer
 from ptm_jax.data.published import Published
 from ptm_jax.data.symbols import Symbols
 from ptm_jax.errors import DataError
-from ptm_jax.objectives import (autoregressive, masked, permutation,
+from ptm_jax.objectives import (autoregressive, denoising, masked, permutation,
                                 span_corruption)
 from tests.convert import lines
 from tests.data.samples import sentences
@@ -93,6 +93,8 @@ def test_what_was_written_is_ours_again(written):
     (masked.Objective(), ([5], [6], [6])),
     (autoregressive.Objective(), ([1], [6], [])),
     (span_corruption.Objective(), ([], [6], [2])),
+    (denoising.Objective(), ([], [6], [2])),
+    (denoising.Objective(opening=True), ([1], [6], [2])),
     (permutation.Objective(closing=True), ([], [6], [6, 5]))])
 def test_the_template_is_what_the_trunk_reads(written, objective, expected):
   made, _ = written
