@@ -8,7 +8,8 @@ million parameters, batches of 64 x 512 tokens, 100 epochs of its books (about
 3 million updates; the paper gives no number).
 
 Time: tiny 10 s on two cores, once the corpus is prepared.
-Result: tiny 4.6 nats a token, 4.5 bits a byte: not yet below the unigram loss.
+Result: tiny 4.51 nats a token, 4.37 bits a byte: just below the unigram loss of
+4.53.
 """
 
 from ptm_jax import config, presets

@@ -10,7 +10,7 @@ attention gates, which leaves 112 of 119 million parameters, and its batch does
 not grow. The optimizer's numbers are ours.
 
 Time: tiny 46 s on two busy cores with all its compilations, 4 s of training.
-Result: tiny 4.62 nats a masked prediction and 4.59 a causal one, above the
+Result: tiny 4.54 nats a masked prediction and 4.49 a causal one, above the
 unigram losses of 4.39 and 4.13.
 """
 

@@ -9,7 +9,7 @@ token may see, not by the batch (`models.experts`); the other settings are
 those of `t5.py`.
 
 Time: tiny 25 s on two cores, once the corpus is prepared.
-Result: tiny 4.2 nats a target token: not yet below the unigram loss, 4.2.
+Result: tiny 3.93 nats a target token, below the unigram loss of 4.16.
 """
 
 from ptm_jax import config, presets

@@ -8,8 +8,8 @@ thousand updates; the paper starts from BERT large, this from random
 parameters.
 
 Time: tiny 35 s on two busy cores with all its compilations.
-Result: tiny 4.67 nats a prediction, above the unigram loss of 4.41: 50 updates
-are too few.
+Result: tiny 4.70 nats a prediction (4.40 by the best constant) and 0.48 a pair
+(0.45): 50 updates are too few.
 """
 
 from ptm_jax import config, presets
