@@ -39,7 +39,8 @@ class Scribe:
       tokens = np.zeros((size, length), np.int32)
       real = np.zeros(tokens.shape, bool)
       for place, number in enumerate(picked):
-        one = sources[max(number, 0)]
+        # Where there is no row, one that fits.
+        one = sources[number if number >= 0 else picked[0]]
         tokens[place, :len(one)], real[place, :len(one)] = one, True
       windows = windows_of(jnp.asarray(tokens), jnp.asarray(real))
       written, _ = self._searcher.search(

@@ -136,17 +136,21 @@ def test_rows_of_any_length_are_answered_as_alone(name):
   run, task = run_of(name), types.SimpleNamespace(answer_length=4)
   run = types.SimpleNamespace(**{
       **vars(run), 'objective': run.objective.ending()})
-  texts = ['abc', 'abcdefgh' * 2, 'd']
+  texts = ['abc', 'abcdefgh' * 2 + 'a', 'd']
   rows = [base.Row((run.tokenizer.encode(text + 'xyz'),), 0, 0,
                    asked=((len(text), len(text) + 3),)) for text in texts]
   scribe = Scribe(run, task)
   found = scribe.texts(run.params, rows, 2)
   for text, one in zip(texts, found, strict=True):
-    ids, _ = scribe._searcher.write([text, ''], 4, 16)
+    ids, _ = scribe._searcher.write([text, ''], 4, 24)
     assert one == run.tokenizer.decode(ids[0]).strip()
   # With other parameters it writes something else.
   other = jax.tree.map(lambda leaf: -leaf, run.params)
   assert scribe.texts(other, rows, 2) != found
+  # The longest may be the first, and the last batch of short ones not full.
+  order = [1, 0, 2, 2]
+  assert scribe.texts(run.params, [rows[one] for one in order], 2) == [
+      found[one] for one in order]
 
 
 class Digits:
