@@ -46,6 +46,18 @@ def test_noise_that_never_falls_leaves_a_copy():
   assert set(outcomes(KEYS[:20], mask_rate=1e-9)) == {'a b c x d e y </s>'}
 
 
+def test_an_opening_stands_in_front_of_what_is_read_and_written():
+  objective = bound('denoising', length=7, opening=True,
+                    **{**OFF, 'mask_rate': 1e-9})
+  one = objective.corrupt(KEYS[0], sentences('a b c x | d e y'))
+  assert show(one['encoder_inputs']) == '<s> a b c x d e y </s>'
+  assert show(one['targets']) == '<s> a b c x d e y </s>'
+  assert show(one['decoder_inputs'][1:]) == '<s> a b c x d e y'
+  assert one['weights'].sum() == 9
+  with pytest.raises(ConfigError, match='opening=True is for'):
+    bound('denoising', 'prefix', opening=True)
+
+
 @pytest.mark.parametrize('fields,vector,among', [
     ({'mask_rate': 0.3}, 'a [M] c x [M] e y', 128),
     ({'delete_rate': 0.3}, 'a c x e y', 128),
