@@ -52,13 +52,19 @@ def find(folder, name):
     ConfigError: there is no such component; the message lists what exists.
   """
   if name not in names(folder):
-    near = difflib.get_close_matches(name, names(folder), n=1)
-    hint = f', did you mean {near[0]!r}?' if near else ':'
-    raise ConfigError(f'no {name!r} among {folder}{hint} There are '
-                      f'{", ".join(names(folder)) or "none"}')
+    raise ConfigError(f'no {name!r} among {folder}'
+                      f'{instead(name, names(folder))}')
   below, class_name = FOLDERS[folder]
   module = f'ptm_jax.{below.replace("/", ".")}.{name}'
   return getattr(importlib.import_module(module), class_name)
+
+
+def instead(name, known):
+  """What is said behind a name that is none of those `known`: the nearest of
+  them, and all."""
+  near = difflib.get_close_matches(name, known, n=1)
+  hint = f', did you mean {near[0]!r}?' if near else ':'
+  return f'{hint} There are {", ".join(known) or "none"}'
 
 
 def name_of(component):

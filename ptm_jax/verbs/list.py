@@ -1,7 +1,6 @@
 """`list`: what there is."""
 
 import ast
-import difflib
 import json
 import pathlib
 import re
@@ -32,10 +31,8 @@ class Verb:
   @staticmethod
   def run(flags):
     if flags.kind and flags.kind not in _KINDS:
-      near = difflib.get_close_matches(flags.kind, _KINDS, n=1)
-      raise ConfigError(f'no {flags.kind!r} to list' + (
-          f', did you mean {near[0]!r}?' if near else ':')
-                        + f' There are {", ".join(_KINDS)}')
+      raise ConfigError(f'no {flags.kind!r} to list'
+                        f'{find.instead(flags.kind, _KINDS)}')
     if flags.markdown and flags.kind != 'objectives':
       raise ConfigError('--markdown is of `list objectives`')
     # All kinds but models, which are experiments and need jax to be counted.
