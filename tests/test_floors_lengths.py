@@ -129,8 +129,8 @@ def of_cuts(example):
     ('iid_denoising', 'auto', {'density': .4}, of_tokens),
     ('iid_denoising', 'prefix', {'density': .4, 'coding': 'mask'}, of_tokens),
     ('mixture_of_denoisers', 'auto',
-     {'mean_lengths': (1.5, 12.0), 'densities': (.6, .6), 'suffix': .4},
-     equally),
+     {'mean_lengths': (1.5, float(LENGTH)), 'densities': (.6, .6),
+      'suffix': .4}, equally),
     ('prefix_lm', 'encoder_decoder', {}, equally)])
 def test_floor_is_that_of_enumeration(name, form, fields, chance):
   model = dataclasses.replace(MODEL, form=form)

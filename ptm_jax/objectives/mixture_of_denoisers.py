@@ -34,8 +34,8 @@ class Objective(sequence_to_sequence.Rewriting):
   denoisers needs.
 
   Attributes:
-    mean_lengths: tokens per span, of each span corruption; where the text is
-      too short for two, there is one, so the published list fits any window.
+    mean_lengths: tokens per span, of each span corruption, at most those of
+      the window; where a text is too short for two spans, there is one.
     densities: fraction of the tokens that is hidden, of each of these.
     suffix: fraction of the tokens that the last denoiser hides.
   """
@@ -45,6 +45,7 @@ class Objective(sequence_to_sequence.Rewriting):
   suffix: float = 0.25
 
   traced = ('suffix',)
+  span_fields = ('mean_lengths',)
 
   def validate(self):
     checks.fraction(self, 'objective', 'suffix', open_low=True)

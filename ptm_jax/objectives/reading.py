@@ -4,6 +4,7 @@ import copy
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.models import experts
@@ -20,7 +21,8 @@ class Reader:
 
   Attributes:
     num_segments: parts that a window is read in (`objectives.segments`).
-    span_fields: names of fields, tokens or words that must lie within a window.
+    span_fields: names of fields, tokens or words (one number or several) that
+      must lie within a window.
     opening_ids: in front of what an encoder reads and of what its decoder
       writes.
   """
@@ -36,9 +38,10 @@ class Reader:
   def check_spans(self):
     """Raises ConfigError if a span is longer than the window."""
     for name in self.span_fields:
-      if (getattr(self, name) or 0) > self.num_positions():
+      found = getattr(self, name)
+      if np.max(found or 0) > self.raw_length:
         raise ConfigError(
-            f'objective.{name}={getattr(self, name)} is longer than the window '
+            f'objective.{name}={found} is longer than the window '
             f'of data.raw_length={self.raw_length} tokens')
 
   def run_trunk(self, params, stack, keys):

@@ -13,7 +13,7 @@ from tests.objectives import test_span_corruption
 from tests.objectives.cases import bound
 from tests.objectives.words import VOCABULARY, random_windows, show, window
 
-FIELDS = {'mean_lengths': (2.0, 12.0), 'densities': (0.25, 0.5)}
+FIELDS = {'mean_lengths': (2.0, 8.0), 'densities': (0.25, 0.5)}
 LEARNS = {'seq2seq': 2.9}
 NLU, NLG, S2S = (VOCABULARY.mark_id(number) for number in range(3))
 
@@ -56,7 +56,7 @@ def test_vector_of_a_suffix():
 
 
 def test_a_text_of_one_token_is_only_read():
-  assert denoise('a . .', 2)[1:] == ('a </s>', '</s>')
+  assert denoise('a' + 7 * ' .', 2)[1:] == ('a </s>', '</s>')
 
 
 def test_modes_of_the_published_seven():
@@ -88,6 +88,13 @@ def test_more_spans_than_sentinels_are_refused():
   with pytest.raises(ConfigError, match='98 spans .* there are 97'):
     objective.bind(Model(max_length=2000), VOCABULARY, 588)
   objective.bind(Model(max_length=2000), VOCABULARY, 582)
+
+
+def test_a_mean_longer_than_the_window_is_refused():
+  objective = find('objectives', 'mixture_of_denoisers')()
+  objective.bind(Model(), VOCABULARY, 64)
+  with pytest.raises(ConfigError, match='64.0, 64.0. is longer than .*=63'):
+    objective.bind(Model(), VOCABULARY, 63)
 
 
 @pytest.mark.parametrize('fields,found', [
