@@ -24,6 +24,8 @@ from tests.objectives.words import VOCABULARY, random_windows
 STEPS = 5
 # Two windows are what a device has of a micro-batch: no group is larger.
 FIELDS = {'masked': {'rate': 0.3}, 'replaced_token': {'rate': 0.3},
+          'mixture_of_denoisers': {'mean_lengths': (2.0, 16.0),
+                                   'densities': (0.25, 0.5)},
           'info_word': {'group': 2}, 'sentence_contrastive': {'group': 2},
           'word2vec': {'group': 2, 'subsample': 0.5},
           'autoregressive': {'num_segments': 2},
