@@ -24,7 +24,11 @@ from tests.objectives.words import VOCABULARY, random_windows
 GOLDENS = pathlib.Path(__file__).parent / 'goldens'
 OBJECTIVES = names('objectives')
 # Objectives with other fields than their defaults.
-VARIANTS = {'permutation_memory': ('permutation', {'num_segments': 2})}
+VARIANTS = {
+    'permutation_memory': ('permutation', {'num_segments': 2}),
+    # Its published spans are longer than these windows.
+    'mixture_of_denoisers': ('mixture_of_denoisers', {
+        'mean_lengths': (2.0, 16.0), 'densities': (0.25, 0.5)})}
 _BUILT = {}
 
 
@@ -44,7 +48,7 @@ def build(name):
   return _BUILT[name]
 
 
-@pytest.mark.parametrize('name', [*OBJECTIVES, *VARIANTS])
+@pytest.mark.parametrize('name', sorted({*OBJECTIVES, *VARIANTS}))
 def test_golden_step(name):
   """Renew with: python -m tests.test_step NAME"""
   found = golden(name)
