@@ -26,7 +26,9 @@ def all_tables(data):
       ('Reaching a share of the gain', 'What a run had spent when its '
        'held-out loss had come this far from the best constant predictor to '
        'the floor, between two evaluations by straight lines; the mean of '
-       'the seeds that came so far.', *milestones(data))]
+       'the seeds that came so far. A validation in training sees fewer '
+       'windows than the floor, so its losses are moved together until the '
+       "last is the floor's.", *milestones(data))]
 
 
 def pictures(data, table):
@@ -100,8 +102,7 @@ def _reached(data, entry, term, share):
                      for name in ('constant_nll', 'nll'))
   wanted = constant - share * (constant - floor)
   before = 0, constant
-  for here in zip(*figures.series(data.curves[entry['workdir']],
-                                  f'{term}/nll', 'validation')):
+  for here in zip(*_curve(data, entry, term)):
     if here[1] <= wanted:
       along = (before[1] - wanted) / max(before[1] - here[1], 1e-12)
       return before[0] + min(along, 1.0) * (here[0] - before[0])
@@ -109,13 +110,21 @@ def _reached(data, entry, term, share):
   return None
 
 
+def _curve(data, entry, term):
+  """Steps and held-out losses of a run, these moved so that the last is the
+  one that is compared with the floor: that has more windows."""
+  steps, nll = figures.series(data.curves[entry['workdir']], f'{term}/nll',
+                              'validation')
+  moved = entry['metrics'][f'floor/{term}/loss'] - nll[-1] if nll else 0.0
+  return steps, [value + moved for value in nll]
+
+
 def excess(data):
   """Excess over the floor against tokens, a line for each objective and
   term, the mean of its seeds; `[(caption, svg)]`."""
   lines = []
   for name, term, entries in _floors(data):
-    found = [figures.series(data.curves[entry['workdir']], f'{term}/nll',
-                            'validation') for entry in entries]
+    found = [_curve(data, entry, term) for entry in entries]
     count = min(len(steps) for steps, _ in found)
     if count < 2:
       continue
