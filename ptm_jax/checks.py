@@ -53,10 +53,14 @@ def choices(config, group, choices):
   for name, allowed in choices.items():
     value = getattr(config, name)
     if value not in allowed:
-      near = difflib.get_close_matches(str(value), allowed, n=1)
-      hint = f'; did you mean {near[0]}?' if near else ''
       raise ConfigError(f'{group}.{name}={value!r} is not one of '
-                        f'{", ".join(allowed)}{hint}')
+                        f'{", ".join(allowed)}{nearest(value, allowed)}')
+
+
+def nearest(value, allowed):
+  """`; did you mean NAME?` of the allowed name nearest to a value, or ''."""
+  near = difflib.get_close_matches(str(value), allowed, n=1)
+  return f'; did you mean {near[0]}?' if near else ''
 
 
 def positive(config, group, *names):

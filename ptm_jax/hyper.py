@@ -11,13 +11,13 @@ short ones. `halving` and `search` say more than a list does.
 """
 
 import dataclasses
-import difflib
 import itertools
 import math
 import random
 import types
 import typing
 
+from ptm_jax import checks
 from ptm_jax.errors import ConfigError
 
 
@@ -232,9 +232,8 @@ def _member(owner, part, name):
   if dataclasses.is_dataclass(owner):
     known = [field.name for field in dataclasses.fields(owner)]
   if part not in known:
-    near = difflib.get_close_matches(part, known, n=1)
-    raise ConfigError(f'the sweep names {name}, but there is no {part!r}' + (
-        f'; did you mean {near[0]}?' if near else ''))
+    raise ConfigError(f'the sweep names {name}, but there is no {part!r}'
+                      f'{checks.nearest(part, known)}')
   return owner[part] if isinstance(owner, dict) else getattr(owner, part)
 
 

@@ -5,8 +5,7 @@
 source's name stands for a corpus of it. Their fields are flags.
 """
 
-import difflib
-
+from ptm_jax import checks
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find, names
 
@@ -40,10 +39,9 @@ def parse(argument, sizes=SIZES, kinds=tuple(_KINDS)):
       components[kind] = _component(kind, name)
     else:
       known = [*sizes, *(f'{kind}=NAME' for kind in kinds)]
-      near = difflib.get_close_matches(part, known, n=1)
-      hint = f'; did you mean {near[0]}?' if near else ''
       raise ConfigError(f'unknown part {part!r} after the experiment\'s name: '
-                        f'there are {", ".join(known)}{hint}')
+                        f'there are {", ".join(known)}'
+                        f'{checks.nearest(part, known)}')
   return (chosen or sizes)[0], components
 
 
