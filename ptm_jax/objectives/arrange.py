@@ -79,6 +79,13 @@ def surround(window, first_id, last_id):
           'candidates': (index > 0) & (index <= count)}
 
 
+def around_text(segment_ids):
+  """bool like `segment_ids [..., length]` of `surround`, True on the text and
+  the two tokens around it; on none where these are alone: a row of padding."""
+  real = segment_ids > 0
+  return real & (jnp.sum(real, -1, keepdims=True) > 2)
+
+
 def closed(window, first_id, last_id):
   """As `surround`, with both tokens behind the text."""
   count = jnp.sum(window['segment_ids'] > 0)

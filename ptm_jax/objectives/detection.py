@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from ptm_jax import losses
 from ptm_jax.models.heads import TokenClassifier
-from ptm_jax.objectives import base, masked, ways
+from ptm_jax.objectives import arrange, base, masked, ways
 
 
 @dataclasses.dataclass
@@ -33,7 +33,8 @@ class Detection(masked.Objective):
     return {**example,
             'labels': (example['inputs'] != example['targets']).astype(
                 jnp.int32),
-            'weights': (arranged['segment_ids'] > 0).astype(jnp.float32)}
+            'weights': arrange.around_text(
+                arranged['segment_ids']).astype(jnp.float32)}
 
   def coefficients(self):
     return {'detection': 1.0}

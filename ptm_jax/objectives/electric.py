@@ -99,7 +99,7 @@ class Objective(replaced_token.Objective):
     temperature = self.numbers['temperature']
     samples = losses.sample(batch['key'], drawn, table, bias, temperature)
     shown = self.replace(batch, samples)
-    real = (batch['segment_ids'] > 0).astype(jnp.float32)
+    real = self._judge().weights(batch)
     log_q = -losses.cross_entropy(
         *jax.lax.stop_gradient(losses.tempered(
             features, table, bias, temperature)), shown, real).nll

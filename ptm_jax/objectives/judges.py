@@ -11,7 +11,7 @@ import numpy as np
 
 from ptm_jax import losses
 from ptm_jax.models.heads import LMHead, TokenClassifier
-from ptm_jax.objectives import base, channel, ideal
+from ptm_jax.objectives import arrange, base, channel, ideal
 
 
 class Detect:
@@ -47,8 +47,7 @@ class Detect:
 
   def weights(self, batch):
     """float32 `[batch, length]`, the tokens that count."""
-    return (batch['segment_ids'] > 0).astype(jnp.float32)
-
+    return arrange.around_text(batch['segment_ids']).astype(jnp.float32)
 
   def floor(self, joint, told, text, shown, batch):
     """The best that can be said of the term, between two bounds.

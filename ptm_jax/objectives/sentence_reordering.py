@@ -63,7 +63,8 @@ class Objective(sentences.SentenceLevel):
         size - 1)
     order = jnp.asarray(orders)[label]
     return ([(window, part == order[place])
-             for place in range(self.max_parts)], label, count > 0)
+             for place in range(self.max_parts)], label,
+            (count > 0) & jnp.any(part == 0))  # a row of padding has no parts
 
 
 def _orders(max_parts):

@@ -250,8 +250,8 @@ def opened(tokens, segment_ids, ids):
   """A sequence with `ids` in front, of its first document: tokens and
   segment_ids, int32 `[length + len(ids)]`."""
   return (jnp.concatenate([jnp.asarray(ids, jnp.int32), tokens]),
-          jnp.concatenate([jnp.repeat(jnp.maximum(segment_ids[:1], 1),
-                                      len(ids)), segment_ids]))
+          jnp.concatenate([jnp.repeat(segment_ids[:1], len(ids)),
+                           segment_ids]))
 
 
 def read(arranged, eos_id, ids=()):

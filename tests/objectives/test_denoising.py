@@ -54,6 +54,8 @@ def test_an_opening_stands_in_front_of_what_is_read_and_written():
   assert show(one['targets']) == '<s> a b c x d e y </s>'
   assert show(one['decoder_inputs'][1:]) == '<s> a b c x d e y'
   assert one['weights'].sum() == 9
+  padding = objective.corrupt(KEYS[0], sentences('. . . . . . .'))
+  assert not padding['weights'].any()
   with pytest.raises(ConfigError, match='opening=True is for'):
     bound('denoising', 'prefix', opening=True)
 

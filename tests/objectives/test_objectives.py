@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.core import meta
 
 from ptm_jax.errors import ConfigError
 from ptm_jax.find import find
 from ptm_jax.leaks import num_windows
+from tests.eager import eager
 from tests.objectives.cases import (LENGTH, NAMES, PACKINGS, bound, case,
                                     prover)
 from tests.objectives.words import random_windows, show
@@ -54,6 +56,23 @@ def test_noise_depends_on_the_example_alone(name):
     assert any(not np.array_equal(whole[key], later[key])
                for key in whole if key.rpartition('/')[2] in (
                    'noise', 'inputs', 'encoder_inputs'))
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_row_of_padding_has_no_prediction(name):
+  """Held-out batches are filled up with such rows."""
+  windows = {key: value if key in ('index', 'epoch') else np.zeros_like(value)
+             for key, value in random_windows(8, LENGTH).items()}
+  objective, batch = prover(name).objective, prover(name).corrupt(windows)
+  params = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(
+      lambda key: meta.unbox(objective.init(key)), jax.random.key(0)))
+
+  def weights(params, batch):  # does not run the networks
+    return {term: (one.weight, jnp.sum(jnp.abs(one.factors)))
+            for term, one in objective.loss(None, params, batch).items()}
+
+  for term, found in eager(weights, params, batch).items():
+    assert [float(one) for one in found] == [0, 0], term
 
 
 @pytest.mark.parametrize('name', NAMES)
