@@ -13,6 +13,7 @@ from ptm_jax.sources import gaps
 from ptm_jax.sources.law import Law
 
 _TINY = 1e-300  # what is impossible divides to 0
+_BEGINNING = 64  # symbols, of which an entropy rate takes no account
 
 
 class Chain(Law):
@@ -136,9 +137,10 @@ class Chain(Law):
     Returns:
       (lower, upper): equal and exact where a state and the next symbol tell
       the next state (Shannon 1948, section 7). Else the mean entropy of the
-      next symbol given those before it, over the second half of sampled
-      sequences, with the first state known and not known (Birch 1962), less
-      and plus two standard errors.
+      next symbol given those before it, over sampled sequences without their
+      beginnings, with the first state known and not known (Birch 1962), less
+      and plus two standard errors. Where documents have a start of their own
+      it is the rate that they have in the long run.
     """
     if self.stationary and self._follows():
       rows = np.where(self.transition > 0, self.transition, 1)
@@ -147,13 +149,17 @@ class Chain(Law):
       between = -np.sum(self.transition * np.log(rows), 1)
       rate = float(self.start @ (between + within))
       return rate, rate
-    rng = rng or np.random.default_rng(0)
+    rng, law = rng or np.random.default_rng(0), self
+    if not self.stationary:
+      law = Chain(self.transition, self.emission, start=self._lasting())
+    size = self.sentence_length or 1
+    length = _BEGINNING + -(-192 // size) * size  # whole sentences
     found = np.empty((2, 0, 1 + len(self.start)))
-    nothing = np.ones((256, 1, len(self.start)))
-    states, _ = self._forward(nothing, nothing[..., :1] > 0)
-    mean = states[256 // 4:, 0].mean(0)
+    nothing = np.ones((length, 1, len(self.start)))
+    states, _ = law._forward(nothing, nothing[..., :1] > 0)
+    mean = states[_BEGINNING:, 0].mean(0)
     for _ in range(32):
-      found = np.append(found, self._entropies(rng, 512, 256), 1)
+      found = np.append(found, law._entropies(rng, 512, length), 1)
       lower, upper = (controlled(rows, mean) for rows in found)
       lower, upper = lower[0] - 2 * lower[1], upper[0] + 2 * upper[1]
       if upper - lower < tolerance:
@@ -161,19 +167,29 @@ class Chain(Law):
     return float(lower), float(upper)
 
   def _entropies(self, rng, count, length):
-    """Of `count` sequences without their first quarter the mean entropy of
-    the next symbol, and behind it the mean law of the state, `[2, count, 1 +
+    """Of `count` sequences without their beginnings the mean entropy of the
+    next symbol, and behind it the mean law of the state, `[2, count, 1 +
     K]`, given those before, with the first state known and not known."""
     symbols, began = self._draw(rng, count, length)
     given = self._given(self.evidence(symbols), None)
     found = []
     for first in np.eye(len(self.start))[began], None:
       states, _ = self._forward(*given, first)
-      states = states[length // 4:]
+      states = states[_BEGINNING:]
       laws = states @ self.emission
       entropy = -np.sum(laws * np.log(np.maximum(laws, _TINY)), -1)
       found.append(np.concatenate([entropy[..., None], states], -1).mean(0))
     return np.stack(found)
+
+  def _lasting(self):
+    """The law of the state far behind a document's start, `[K]`, where a
+    sentence begins if the start is where one does."""
+    steps = np.linalg.matrix_power(
+        self.transition, self.sentence_length or 1)
+    for _ in range(40):  # doubles the number of steps
+      steps = steps @ steps
+      steps /= steps.sum(1, keepdims=True)
+    return self.start @ steps
 
   def _follows(self):
     """Whether a state and the next symbol always tell the next state."""
