@@ -267,8 +267,9 @@ class Objective(sequence_to_sequence.Rewriting):
 def draw_spans(key, total, count, law, size):
   """Spans with at least one token between any two, anywhere in a text.
 
-  Lengths are drawn until they reach a count; all ways to place them in their
-  order are equally likely.
+  Lengths are drawn until they reach a count. Places are drawn one by one and
+  sorted, as in the released code: layouts where two spans have one token
+  between them are half as likely as others.
 
   Args:
     key: this example's key; used up.

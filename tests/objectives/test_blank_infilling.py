@@ -136,6 +136,17 @@ def test_spans_reach_the_count_and_keep_apart(spans):
           0, abs=3)
 
 
+def test_places_are_drawn_one_by_one():
+  begins, _ = jax.vmap(lambda key: blank_infilling.draw_spans(
+      key, 5, 2, jnp.ones(1), 2))(KEYS)
+  layouts, counts = np.unique(begins, axis=0, return_counts=True)
+  assert layouts.tolist() == [
+      [0, 2], [0, 3], [0, 4], [1, 3], [1, 4], [2, 4]]
+  chances = np.array([1, 2, 2, 1, 2, 1]) / 9
+  assert np.all(np.abs(counts / 2000 - chances) < 4 * np.sqrt(
+      chances * (1 - chances) / 2000))
+
+
 def test_spans_fill_a_short_text_and_no_more():
   law = jnp.asarray(units.poisson_law(0.5, 1, 16))
   begins, lengths = map(np.asarray, jax.vmap(
