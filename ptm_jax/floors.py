@@ -6,18 +6,22 @@ every objective: nats a prediction that a better model could still gain. Below
 zero by more than its error, the objective shows what it should hide.
 """
 
+import math
+
 import jax
 import numpy as np
 from flax.core import meta
 
 from ptm_jax import posteriors
 from ptm_jax.data.windows import evaluation_batches
+from ptm_jax.errors import DataError
 from ptm_jax.evaluate import ratio_error
 from ptm_jax.leaks import random_windows
 from ptm_jax.losses import entropy
 from ptm_jax.step import evaluation_batch
 
 STANDARD_ERRORS = 4  # below the floor by more is no luck
+_ROUNDING = 1e-6  # of chances that sum to 1
 
 
 def score(trained, places, num_windows=1024):
@@ -40,7 +44,8 @@ def score(trained, places, num_windows=1024):
     law.
   """
   setup = trained.setup
-  law, windows = law_of(setup.experiments[0]), setup.windows['validation']
+  law = law_of(setup.experiments[0], setup.objective)
+  windows = setup.windows['validation']
   if law is None:
     return [{} for _ in setup.experiments]
   size = setup.experiments[0].data.batch_size
@@ -57,35 +62,42 @@ def score(trained, places, num_windows=1024):
   return scores
 
 
-def law_of(experiment):
+def law_of(experiment, objective):
   """The law of an experiment's windows, or None: the corpus has none, or it
-  is one of whole documents and windows cut them."""
-  corpus, data = experiment.corpus, experiment.data
+  is one of whole documents and windows cut them, or the bound objective's
+  floor is of windows that are all alike and these are not."""
+  corpus = experiment.corpus
+  windows = experiment.data.raw_length, experiment.data.packing
   law = corpus.law() if hasattr(corpus, 'law') else None
-  whole = law and (law.stationary or corpus.whole(data.raw_length,
-                                                  data.packing))
-  return law if whole else None
+  if law is None or not (law.stationary or corpus.whole(*windows)) or (
+      objective.equal_windows and not corpus.alike(*windows)):
+    return None
+  return law
 
 
 def known(experiment):
   """Terms of an experiment on a source whose floor is known, with its very
   settings; no model is made."""
-  law = law_of(experiment)
-  if law is None:
+  if not hasattr(experiment.corpus, 'law'):
     return []
   vocabulary = experiment.corpus.tokenizer().vocabulary
   objective = experiment.objective.bind(
       experiment.model, vocabulary, experiment.data.raw_length)
+  law = law_of(experiment, objective)
+  if law is None:
+    return []
   windows = random_windows(
       vocabulary, objective.group_size, objective.raw_length,
       fields=objective.raw_fields(), partner=objective.partner)
   batch = jax.jit(lambda raw: evaluation_batch(objective, raw))(windows)
   made = jax.eval_shape(lambda batch: objective.outcomes(
       meta.unbox(objective.init(jax.random.key(0))), batch), batch)
-  return sorted(objective.floor(law, {
-      **{name: np.asarray(value) for name, value in batch.items()
-         if name != 'key'},
-      **{name: np.ones(one.shape, one.dtype) for name, one in made.items()}}))
+  batch = {**{name: np.asarray(value) for name, value in batch.items()
+              if name != 'key'},
+           **{name: np.ones(one.shape, one.dtype)
+              for name, one in made.items()}}
+  with np.errstate(all='ignore'):  # this text may be none of the law's
+    return sorted(objective.own_floor(law, batch))
 
 
 def measure(objective, params, batches, law):
@@ -109,11 +121,22 @@ def measure(objective, params, batches, law):
   parts = {}
   for windows in batches:
     batch, terms = jax.tree.map(np.asarray, predict(params, windows))
-    for term, ideal in objective.floor(law, batch).items():
+    for term, ideal in objective.own_floor(law, batch).items():
       factors, nll = (np.asarray(one, np.float64) for one in terms[term])
+      _check(term, ideal, factors)
       parts.setdefault(term, []).append(_of_batch(ideal, factors, nll))
   return {f'floor/{term}/{name}': value for term, rows in parts.items()
           for name, value in _summary(rows).items()}
+
+
+def _check(term, ideal, factors):
+  """Raises DataError unless each best prediction is a law."""
+  found = np.sum(ideal.chances, -1)[factors > 0]
+  wrong = found[~(np.abs(found - 1) < _ROUNDING)]
+  if wrong.size:
+    raise DataError(
+        f"the source's law gives {term} chances that sum to {wrong[0]:.6g}, "
+        'not to 1: mend its posterior')
 
 
 def _of_batch(ideal, factors, nll):
@@ -168,8 +191,12 @@ def below(metrics):
       what = "floor's lower bound"
       above = metrics[f'{prefix}loss'] - metrics[f'{prefix}least']
       error = metrics[f'{prefix}least_se']
-    if above < -STANDARD_ERRORS * error:
-      found.append(f'{prefix.split("/")[1]} lies {-above:.4f} nats below its '
+    term = prefix.split('/')[1]
+    if not math.isfinite(error):
+      found.append(f'{term} has an excess without a standard error, which '
+                   'takes two held-out windows or more')
+    elif above < -STANDARD_ERRORS * error:
+      found.append(f'{term} lies {-above:.4f} nats below its '
                    f'{what}, {-above / error:.1f} standard errors: it is shown '
                    'what it predicts')
   return found

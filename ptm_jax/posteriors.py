@@ -33,7 +33,7 @@ def compare(objective, params, windows, law):
   batch = evaluation_batch(objective, windows)
   made = jax.jit(lambda params, batch: objective.outcomes(params, batch))
   known = {**_without_key(batch), **made(params, batch)}
-  ideals = {term: ideal for term, ideal in objective.floor(
+  ideals = {term: ideal for term, ideal in objective.own_floor(
       law, jax.tree.map(np.asarray, known)).items()
             if ideal.exact}
   ids = {term: one for term, ideal in ideals.items()

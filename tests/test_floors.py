@@ -1,6 +1,7 @@
 """Floors against enumeration of all texts; a leak is caught by the floor."""
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from flax.core import meta
 from ptm_jax import config, floors
 from ptm_jax.data.corpora import source
 from ptm_jax.data.vocabulary import Vocabulary
+from ptm_jax.errors import DataError
 from ptm_jax.find import find
 from ptm_jax.objectives import autoregressive, ideal, masked, permutation
 from ptm_jax.report import floors as report_floors
@@ -34,7 +36,8 @@ EXACT = {
     'autoregressive': {}, 'bidirectional_lm': {}, 'prefix_lm': {},
     'masked': {'rate': 0.4, **WHOLE},
     'span_boundary': {'rate': 0.3, **WHOLE}, 'masked_diffusion': {},
-    'permutation': {'rate': 0.5}, 'permuted_masked': {'rate': 0.5, **WHOLE},
+    'permutation': {'rate': 0.5, 'max_span': 3},
+    'permuted_masked': {'rate': 0.5, **WHOLE},
     'unilm': {'rate': 0.4, **WHOLE}, 'fragment': {'rate': 0.6, **WHOLE},
     'masked_next_token': {'rate': 0.4, 'final_rate': 0.4,
                           'causal_share': 0.4, **WHOLE},
@@ -200,6 +203,51 @@ def test_a_law_of_whole_documents_has_floors_where_windows_cut_none():
   assert not floors.known(settings(48))
   assert not floors.known(settings(24, 'document'))
   assert floors.known(settings(48, source_=hidden_markov.Source()))
+
+
+@pytest.mark.parametrize('raw_length,packing,terms', [
+    (32, 'packed', ['lm']), (48, 'packed', []), (48, 'document', ['lm']),
+    (24, 'document', []), (60, 'whole', ['lm'])])
+def test_what_is_hidden_is_counted_where_windows_are_alike(
+    raw_length, packing, terms):
+  cut = find('objectives', 'fill_in_the_middle')()
+  alone = config.Experiment(
+      objective=cut, corpus=source.Corpus(document_length=32), model=MODEL,
+      data=config.Data(raw_length=raw_length, packing=packing))
+  assert floors.known(alone) == terms
+  beside = find('objectives', 'mixture')(members={
+      'cut': cut, 'left': autoregressive.Objective()})
+  assert beside.equal_windows and not autoregressive.Objective().equal_windows
+
+
+def test_an_inherited_floor_is_none_of_a_term_of_another_name():
+  class Renamed(autoregressive.Objective):
+
+    def coefficients(self):
+      return {'mine': 1.0}
+
+    def loss(self, keys, params, batch):
+      return {'mine': super().loss(keys, params, batch)['lm']}
+
+  settings = config.Experiment(
+      objective=Renamed(), corpus=source.Corpus(), model=MODEL)
+  assert floors.known(settings) == []
+  objective = Renamed().bind(MODEL, VOCABULARY, LENGTH)
+  assert floors.measure(
+      objective, meta.unbox(eager(objective.init, jax.random.key(0))),
+      [windows(TEXTS[:4])], LAW) == {}
+
+
+@pytest.mark.parametrize('wrong,found', [(np.nan, 'nan'), (3.0, 'sum to 3')])
+def test_chances_that_are_no_law_are_refused(wrong, found):
+  objective = autoregressive.Objective().bind(MODEL, VOCABULARY, LENGTH)
+  law = hidden_markov.Source(states=2, symbols=SYMBOLS).law()
+  right = law.before
+  law.before = lambda *given: right(*given) * wrong
+  with pytest.raises(DataError, match=f'lm .*{found}.*mend its posterior'):
+    floors.measure(
+        objective, meta.unbox(eager(objective.init, jax.random.key(0))),
+        [windows(TEXTS[:4])], law)
 
 
 def channel(law, shown, clean, noisy, count):
@@ -494,6 +542,8 @@ def test_a_loss_below_a_lower_bound_is_a_leak_and_one_between_two_is_none():
         floors._of_batch(ideal.Ideal(half, labels, exact, told),
                          np.ones((4, 8)), -np.log(model) + noise)]).items()}
   assert floors.below(summary(.6, True, None))
+  assert 'two held-out windows' in floors.below(
+      dict(summary(.4, True, None), **{'floor/mlm/excess_se': math.nan}))[0]
   for lower, leaks in ((None, False), (1 - told, False), (half, True)):
     found = summary(.6, False, lower)
     assert bool(floors.below(found)) == leaks

@@ -57,6 +57,7 @@ class Objective(sequence_to_sequence.Rewriting):
   forms = ('prefix',)
   reads = ()
   second_positions = True
+  equal_windows = True
   traced = ('rate', 'mean_span', 'shortest')
 
   @property
@@ -273,8 +274,7 @@ def draw_spans(key, total, count, law, size):
 
   Args:
     key: this example's key; used up.
-    total: int32, tokens of the text. May be traced.
-    count: int32, tokens to reach. May be traced.
+    total, count: int32, tokens of the text and to reach. May be traced.
     law: float32, of the lengths from 1 on, cumulative. May be traced.
     size: static; spans at most.
 

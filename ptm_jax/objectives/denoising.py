@@ -57,6 +57,8 @@ class Objective(sequence_to_sequence.Rewriting):
   traced = ('infill_rate', 'mean_span', 'mask_rate', 'delete_rate',
             'rotate_rate')
 
+  span_fields = ('mean_span',)
+
   @property
   def needs_sentences(self):
     return self.permute_sentences

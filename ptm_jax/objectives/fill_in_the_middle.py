@@ -41,6 +41,7 @@ class Objective(autoregressive.LeftToRight):
 
   likelihood = None
   writes_end = True
+  equal_windows = True
   traced = ('rate', 'spm_share')
 
   def validate(self):

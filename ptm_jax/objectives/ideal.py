@@ -32,11 +32,15 @@ class Ideal(NamedTuple):
 class Bounded:
   """What an objective says of the best predictions, if they are known.
 
-  `floor_is`, a class attribute, is 'exact', or 'bounds' where no law has the
-  floor itself.
+  Attributes:
+    floor_is: 'exact', or 'bounds' where no law has the floor itself.
+    equal_windows: whether `floor` takes each window to be of one document, and
+      as long as all others: it counts what is hidden by the length, which
+      nothing that is shown tells.
   """
 
   floor_is: ClassVar[str] = 'exact'
+  equal_windows: ClassVar[bool] = False
 
   def outcomes(self, params, batch):
     """What `floor` must know of a corrupted batch that only `loss` makes, with
@@ -51,6 +55,13 @@ class Bounded:
     left out."""
     del law, batch
     return {}
+
+  def own_floor(self, law, batch):
+    """`floor` of the terms that the loss has: of an objective that derives
+    from another and has terms of its own, the other's are left out."""
+    own = self.coefficients()
+    return {term: best for term, best in self.floor(law, batch).items()
+            if term in own}
 
 
 def symbols(vocabulary, ids):

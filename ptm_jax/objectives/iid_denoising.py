@@ -91,6 +91,10 @@ class Objective(sequence_to_sequence.Rewriting):
                    targets, eos_id))
     return sequence_to_sequence.example(*pair, hidden, self.start_id)
 
+  @property
+  def equal_windows(self):
+    return self.coding == 'sentinel'
+
   def floor(self, law, batch):
     # Layouts of as many hidden tokens and runs are equally likely; that there
     # is a most of them is left out, as too rare.

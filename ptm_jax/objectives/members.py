@@ -66,6 +66,10 @@ class Combination(base.BaseObjective):
     return any(member.needs_sentences for member in self.members.values())
 
   @property
+  def equal_windows(self):
+    return any(member.equal_windows for member in self.members.values())
+
+  @property
   def needs_lower_case(self):
     return any(member.needs_lower_case for member in self.members.values())
 

@@ -44,11 +44,15 @@ class Objective(sequence_to_sequence.Rewriting):
   densities: tuple[float, ...] = (0.15, 0.15, 0.5, 0.5, 0.15, 0.5)
   suffix: float = 0.25
 
+  equal_windows = True
   traced = ('suffix',)
   span_fields = ('mean_lengths',)
 
   def validate(self):
     checks.fraction(self, 'objective', 'suffix', open_low=True)
+    if not self.mean_lengths:
+      raise ConfigError('objective.mean_lengths is empty: give the mean of one '
+                        'denoiser or more')
     if len(self.mean_lengths) != len(self.densities):
       raise ConfigError(
           f'objective.mean_lengths has {len(self.mean_lengths)} numbers and '

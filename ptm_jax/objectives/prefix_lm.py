@@ -101,6 +101,10 @@ class Objective(autoregressive.LeftToRight):
     return sequence_to_sequence.continuation(
         tokens, segment_ids, hidden, self.vocabulary.eos_id)
 
+  @property
+  def equal_windows(self):
+    return not self._one_stack
+
   def floor(self, law, batch):
     if self._one_stack:
       return super().floor(law, batch)

@@ -42,7 +42,8 @@ class Reader:
       if np.max(found or 0) > self.raw_length:
         raise ConfigError(
             f'objective.{name}={found} is longer than the window '
-            f'of data.raw_length={self.raw_length} tokens')
+            f'of data.raw_length={self.raw_length} tokens: lower the one or '
+            'raise the other')
 
   def run_trunk(self, params, stack, keys):
     """The trunk's states of a stack, and the terms `{name: losses.Term}` that

@@ -32,6 +32,7 @@ class Objective(sequence_to_sequence.Rewriting):
   noise_density: float = 0.15
   mean_noise_span_length: float = 3.0
 
+  equal_windows = True
   traced = ('noise_density', 'mean_noise_span_length')
   span_fields = ('mean_noise_span_length',)
 

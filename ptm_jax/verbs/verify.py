@@ -98,7 +98,11 @@ def _check_floor(flags, settings):
 def _floor(flags, settings):
   from ptm_jax import compare, floors
   path = pathlib.Path(flags.workdir or tempfile.mkdtemp(prefix='ptm_jax-'))
-  (entry,), _ = compare.run_and_score([settings], [path], 'floor')
+  try:
+    (entry,), _ = compare.run_and_score([settings], [path], 'floor')
+  finally:
+    if not flags.workdir:
+      shutil.rmtree(path)
   metrics = entry['metrics']
   for term in floors.known(settings):
     one = {name: metrics[f'floor/{term}/{name}'] for name in (
@@ -108,6 +112,4 @@ def _floor(flags, settings):
     print(f'floor, {term}: loss {one["loss"]:.4f}, {what} {one["nll"]:.4f}, '
           f'excess {one["excess"]:.4f} +- {one["excess_se"]:.4f} nats a '
           f'prediction; {one["share"]:.1%} of the possible gain')
-  if not flags.workdir:
-    shutil.rmtree(path)
   return floors.below(metrics)

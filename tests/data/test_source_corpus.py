@@ -8,8 +8,10 @@ import pytest
 from ptm_jax import config, serialize
 from ptm_jax.data.corpora import source
 from ptm_jax.data.prepare import prepare
+from ptm_jax.data.store import Store, Writer
 from ptm_jax.data.symbols import Symbols, spell
 from ptm_jax.data.tokenizer import Tokenizer
+from ptm_jax.data.windows import Windows
 from ptm_jax.errors import ConfigError, DataError
 from ptm_jax.sources import topics, words, zipf
 
@@ -85,3 +87,19 @@ def test_symbols_come_back_and_nothing_else_goes_in(tmp_path):
 def test_bad_fields_are_one_line(fields, found):
   with pytest.raises(ConfigError, match=found):
     source.Corpus(**fields).validate()
+
+
+@pytest.mark.parametrize('packing', ['packed', 'document', 'whole'])
+def test_windows_are_alike_where_the_corpus_says_so(tmp_path, packing):
+  for length in 3, 6:
+    writer = Writer(tmp_path / f'{length}')
+    writer.add(np.zeros(24 * length, np.int32),
+               np.zeros(24 * length, np.uint8), np.full(24, length))
+    writer.close()
+    for raw_length in range(2, 15):
+      windows = Windows(Store(tmp_path / f'{length}'), raw_length, packing)
+      segments = windows.gather(np.arange(len(windows)))['segment_ids']
+      alike = len(windows) and segments.max() == 1 and np.all(
+          segments == segments[0])
+      assert source.Corpus(document_length=length).alike(
+          raw_length, packing) == bool(alike), (length, raw_length)

@@ -98,6 +98,7 @@ def test_a_mean_longer_than_the_window_is_refused():
 
 
 @pytest.mark.parametrize('fields,found', [
+    ({'mean_lengths': (), 'densities': ()}, 'mean_lengths is empty'),
     ({'suffix': 0.0}, 'suffix=0.0'), ({'densities': (0.5,)}, 'densities 1'),
     ({'mean_lengths': (0.5,), 'densities': (0.5,)}, 'mean of 0.5'),
     ({'mean_lengths': (3.0,), 'densities': (1.0,)}, 'density of 1.0')])

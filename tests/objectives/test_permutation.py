@@ -35,7 +35,7 @@ def fix(monkeypatch, hidden, ranks):
 
 def test_vector(monkeypatch):
   fix(monkeypatch, [0, 1, 0, 1, 0, 0], [0, 1, 0, 2, 0, 0])
-  objective = bound('permutation', length=4)
+  objective = bound('permutation', length=4, max_span=4)
   one = objective.corrupt(jax.random.key(0), window('a b c d'))
   assert show(one['inputs']) == '[CLS] a b c d [SEP] [M] [M]'
   assert one['positions'].tolist() == [0, 1, 2, 3, 4, 5, 1, 3]
@@ -101,7 +101,8 @@ def test_a_way_asks_for_the_same_tokens_wherever_special_ones_stand():
   raw = window('a b c d')
   rank, factor = np.array([0, 2, 1, 0]), np.array([0, 1, 1, 0], np.float32)
   for closing in False, True:
-    way = bound('permutation', length=4, closing=closing).ways()['any_order']
+    way = bound('permutation', length=4, max_span=4,
+                closing=closing).ways()['any_order']
     example, about = way.example(raw, rank, factor)
     asked = np.asarray(example['weights']) > 0
     assert show(example['targets'][asked]) == 'b c'

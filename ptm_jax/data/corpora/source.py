@@ -58,6 +58,15 @@ class Corpus(config.Component):
     return raw_length >= self.document_length if packing == 'document' else (
         raw_length % self.document_length == 0)
 
+  def alike(self, raw_length, packing):
+    """Whether every window of `raw_length` tokens is of one document, and all
+    are of one length."""
+    length = self.document_length
+    if packing == 'whole':  # an end stands behind each but the last
+      return length <= raw_length <= 2 * length
+    return length % raw_length == 0 or (
+        packing == 'document' and length <= raw_length)
+
   def tokenizer(self):
     """The symbols, in place of a trained tokenizer."""
     return symbols.Symbols(self.source.symbols,
