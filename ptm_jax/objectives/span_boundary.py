@@ -77,6 +77,11 @@ class Objective(masked.Objective):
                 base.at(batch['targets'], batch['predicted']),
                 batch['span_weights'])}
 
+  def floor(self, law, batch):
+    # The states at a span's sides may know all that is shown.
+    return {term: best for best in super().floor(law, batch).values()
+            for term in ('mlm', 'sbo')}
+
   def visibility(self, batch):
     (seen,) = super().visibility(batch).values()
     return {'mlm': seen, 'sbo': seen}

@@ -39,7 +39,8 @@ class Objective(word_table.WordTable):
     architecture: 'skip_gram' or 'cbow' (the mean of the neighbours).
     window: words on either side, at most.
     negatives: words drawn for each decision.
-    subsample: frequency up to which no word is dropped; 1 drops none.
+    subsample: frequency up to which no word is dropped; 1 drops none. The
+      default is the released code's; the paper has 1e-5 for a billion words.
     group: neighbouring windows whose words are drawn; it divides every number
       of examples that are computed at once.
   """
