@@ -25,12 +25,12 @@ def test_vector(monkeypatch):
   monkeypatch.setattr(jax.random, 'normal', lambda key: 0.0)
   monkeypatch.setattr(jax.random, 'randint',
                       lambda key, shape, *rest: jnp.full(shape, 2, jnp.int32))
-  one = bound('info_word', length=8, rate=0.1, mean_length=3.0, mask_share=1e-9,
-              random_share=0.0).corrupt(
+  one = bound('info_word', length=8, rate=0.1, mean_length=3.0, longest=8,
+              mask_share=1e-9, random_share=0.0).corrupt(
                   jax.random.key(0), window('a b c d e f g h'))
   assert show(one['inputs']) == '[CLS] a b [M] [M] [M] f g h [SEP]'
-  assert show(one['ngram_inputs']) == '[CLS] c d e [SEP]' + 7 * ' .'
-  assert one['ngram_segment_ids'].tolist() == [1] * 5 + [0] * 7
+  assert show(one['ngram_inputs']) == '[CLS] c d e [SEP]' + 5 * ' .'
+  assert one['ngram_segment_ids'].tolist() == [1] * 5 + [0] * 5
 
 
 def test_law_of_lengths():
