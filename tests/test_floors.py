@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax.core import meta
 
-from ptm_jax import config, floors
+from ptm_jax import config, floors, posteriors
 from ptm_jax.data.corpora import source
 from ptm_jax.data.vocabulary import Vocabulary
 from ptm_jax.errors import DataError
@@ -234,9 +234,10 @@ def test_an_inherited_floor_is_none_of_a_term_of_another_name():
       objective=Renamed(), corpus=source.Corpus(), model=MODEL)
   assert floors.known(settings) == []
   objective = Renamed().bind(MODEL, VOCABULARY, LENGTH)
-  assert floors.measure(
-      objective, meta.unbox(eager(objective.init, jax.random.key(0))),
-      [windows(TEXTS[:4])], LAW) == {}
+  params = meta.unbox(eager(objective.init, jax.random.key(0)))
+  raw = windows(TEXTS[:4])
+  assert floors.measure(objective, params, [raw], LAW) == {}
+  assert posteriors.compare(objective, params, raw, LAW) == {}
 
 
 @pytest.mark.parametrize('wrong,found', [(np.nan, 'nan'), (3.0, 'sum to 3')])

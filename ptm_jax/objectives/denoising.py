@@ -56,7 +56,6 @@ class Objective(sequence_to_sequence.Rewriting):
 
   traced = ('infill_rate', 'mean_span', 'mask_rate', 'delete_rate',
             'rotate_rate')
-
   span_fields = ('mean_span',)
 
   @property

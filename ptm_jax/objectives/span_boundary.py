@@ -78,9 +78,9 @@ class Objective(masked.Objective):
                 batch['span_weights'])}
 
   def floor(self, law, batch):
+    found = super().floor(law, batch)
     # The states at a span's sides may know all that is shown.
-    return {term: best for best in super().floor(law, batch).values()
-            for term in ('mlm', 'sbo')}
+    return {**found, 'sbo': found['mlm']} if found else {}
 
   def visibility(self, batch):
     (seen,) = super().visibility(batch).values()
